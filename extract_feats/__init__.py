@@ -1,6 +1,15 @@
-"""Features: each plug-in file turns a mono wave into a vector or into frames; the store keeps the results."""
+"""Features: each plug-in file turns a mono wave into a vector or into frames; the store keeps the results.
+
+A plug-in has ``extract(wave, rate, *, ...)``, and with the same keyword-only arguments
+``layout(*, ...) -> Layout`` and ``names(rate, *, ...) -> list[str]``. What a plug-in computes on every
+clip imports neither librosa nor scipy.signal: their first call costs seconds, a cold prediction should not.
+"""
 
 from dataclasses import dataclass
+
+import numpy as np
+
+from utils.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -18,3 +27,22 @@ class Layout:
     frames: bool
     recipe: dict
     version: str
+
+
+def mono(wave: np.ndarray, rate: int, shortest: int = 1) -> np.ndarray:
+    """Return the wave (n,) as contiguous float32.
+
+    Raises:
+        DataError: not one channel, fewer than ``shortest`` samples, or samples that are not finite.
+    """
+    wave = np.ascontiguousarray(wave, dtype=np.float32)
+    if wave.ndim != 1:
+        raise DataError(f"extraction needs a mono wave of shape (n,), got {wave.shape}.")
+    if len(wave) < shortest:
+        raise DataError(
+            f"too short: {len(wave) / rate * 1000:.0f} ms, one frame of these features "
+            f"needs {shortest / rate * 1000:.0f} ms ({shortest} samples at {rate} Hz)."
+        )
+    if not np.isfinite(wave).all():
+        raise DataError("the wave holds samples that are not finite.")
+    return wave

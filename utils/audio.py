@@ -15,7 +15,7 @@ from utils.errors import DataError
 CONTAINERS = (".mp4", ".m4a", ".webm", ".mkv", ".mov", ".aac", ".wma")  # what libsndfile does not read
 SHORTEST = 0.05  # seconds; no emotion can be heard in less, and most extractors need two frames
 SILENT_PEAK = 1e-3  # -60 dB of full scale
-CLIPPED_SHARE = 1e-3  # of the samples at full scale
+FULL_SCALE = 0.999  # 16-bit full scale is 32767/32768
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def inspect(samples: np.ndarray, rate: int) -> Sound:
     digest = hashlib.blake2b(f"{rate} {samples.shape[1]} ".encode(), digest_size=16)
     digest.update(np.ascontiguousarray(samples))
     rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
-    clipped = float(np.mean(magnitude >= min(0.999, peak) if peak >= 0.999 else False))
+    clipped = float(np.mean(magnitude >= FULL_SCALE))
     return Sound(digest.hexdigest(), seconds, rate, samples.shape[1], peak, 20 * np.log10(rms), clipped)
 
 

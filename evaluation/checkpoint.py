@@ -1,0 +1,239 @@
+"""A checkpoint folder: the shipped model, its card, and the numbers with their protocol."""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from evaluation import metrics, splits, statistics
+from evaluation.experiment import Outcome
+from models.common import EmotionModel
+from utils import plots, plugins
+from utils.config import Config
+from utils.dataset import Dataset, Frames
+
+LIBRARIES = ("keras", "tensorflow", "scikit-learn", "librosa", "opensmile", "numpy", "onnxruntime")
+
+
+def protocol_text(protocol: Mapping[str, Any]) -> str:
+    """Return the protocol in words: who was tested by what."""
+    kind = "speaker-independent" if protocol["speaker_disjoint"] else "SPEAKER-DEPENDENT"
+    folds = protocol["n_folds"]
+    how = protocol["by"] if isinstance(protocol["folds"], int) else f"{protocol['by']}: {protocol['folds']}"
+    return f"{kind}, {folds} folds by {how}"
+
+
+def scores(data: Dataset, config: Config, outcome: Outcome) -> dict[str, Any]:
+    """Return the content of metrics.json."""
+    tested = np.flatnonzero(outcome.fold >= 0)
+    part, probabilities = data[tested], outcome.probabilities[tested]
+    found = metrics.scores(part.truth, probabilities, data.labels)
+    predicted = probabilities.argmax(axis=1)
+    interval = statistics.uar_interval(
+        part.truth, predicted, part.speakers, len(data.labels), seed=config.seed
+    )
+    folds = [_fold_scores(data, fold, outcome.probabilities) for fold in outcome.folds]
+    split = config.split.model_dump()
+    return {
+        "name": config.name,
+        "labels": list(data.labels),
+        "protocol": splits.protocol(data, split, outcome.folds, validation=outcome.validation),
+        "n_clips": len(part),
+        "n_speakers": len(set(part.speakers.tolist()) - {""}),
+        "uar": found.pop("uar"),
+        "uar_ci95": [interval.lo, interval.hi],
+        "uar_ci95_informative": interval.informative,
+        "uar_fold_mean": float(np.mean([fold["uar"] for fold in folds])),
+        **found,
+        "folds": folds,
+        "by_information": outcome.by_information,
+        "seconds": round(outcome.seconds, 1),
+    }
+
+
+def _fold_scores(data: Dataset, fold: splits.Fold, probabilities: np.ndarray) -> dict[str, Any]:
+    matrix = metrics.confusion(
+        data.truth[fold.test], probabilities[fold.test].argmax(axis=1), len(data.labels)
+    )
+    return {
+        "name": fold.name,
+        "test_speakers": sorted(set(data.speakers[fold.test].tolist())),
+        "n_clips": len(fold.test),
+        "uar": float(metrics.uar(matrix)),
+        "accuracy": float(np.trace(matrix) / matrix.sum()),
+    }
+
+
+def holdout_scores(data: Dataset, config: Config, model: EmotionModel) -> dict[str, Any] | None:
+    """Return the shipped model's scores on the held-out speakers, or None if there are none."""
+    _, held = splits.holdout(data, config.split.model_dump())
+    if not len(held):
+        return None
+    part = data[held]
+    return {"speakers": sorted(set(part.speakers.tolist())), "n_clips": len(part)} | metrics.scores(
+        part.truth, model.probabilities(part.features), data.labels
+    )
+
+
+def card(
+    config: Config, data: Dataset, model: EmotionModel, found: Mapping, fingerprint: str
+) -> dict[str, Any]:
+    """Return the content of model.json: all that prediction needs beside the graph."""
+    features = plugins.get("features", config.features["name"])
+    arguments = {key: value for key, value in config.features.items() if key != "name"}
+    layout = features.load().layout(**arguments)
+    notes = [plugins.get("corpora", entry["name"]).constants.get("NOTE") for entry in config.corpora]
+    speaker = config.normalise == "speaker"
+    return {
+        "name": config.name,
+        "labels": list(data.labels),
+        "features": config.features,
+        "feature_version": layout.version,
+        "frames": isinstance(data.features, Frames),
+        "rate": config.rate,
+        "clip": config.clip.model_dump(),
+        "normalise": config.normalise,
+        "model": config.model,
+        "corpora": sorted(set(data.facts["corpus"].tolist())),
+        "notes": sorted({note for note in notes if note}),
+        "protocol": found["protocol"],
+        "uar": found["uar"],
+        "uar_ci95": found["uar_ci95"],
+        "training_statistics": {"mean": model.mean_.tolist(), "std": model.std_.tolist()}
+        if speaker
+        else None,
+        "fingerprint": fingerprint,
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def write(
+    folder: Path,
+    config: Config,
+    data: Dataset,
+    outcome: Outcome,
+    model: EmotionModel,
+    fingerprint: str,
+) -> dict[str, Any]:
+    """Write a whole checkpoint, in place of an older one only when it is complete; return its metrics."""
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    found = scores(data, config, outcome)
+    held = holdout_scores(data, config, model)
+    if held:
+        found["holdout"] = held
+    model.save(aside)
+    (aside / "config.yaml").write_text(yaml.safe_dump(config.model_dump(), sort_keys=False), encoding="utf8")
+    _json(aside / "model.json", card(config, data, model, found, fingerprint))
+    _json(aside / "metrics.json", found)
+    (aside / "metrics.txt").write_text(text(found) + "\n", encoding="utf8")
+    _predictions(aside / "predictions.csv", data, outcome)
+    title = f"{config.name}: UAR {found['uar']:.3f}"
+    plots.save(
+        plots.confusion(np.array(found["confusion"]), data.labels, title=title), aside / "confusion.png"
+    )
+    if outcome.histories:
+        plots.save(plots.curves(outcome.histories), aside / "curves.png")
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(aside, folder)
+    return found
+
+
+def _json(path: Path, content: Mapping) -> None:
+    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf8")
+
+
+def _predictions(path: Path, data: Dataset, outcome: Outcome) -> None:
+    with path.open("w", newline="", encoding="utf8") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["id", "speaker", "truth", "predicted", "fold", *(f"p_{label}" for label in data.labels)]
+        )
+        for row in np.flatnonzero(outcome.fold >= 0):
+            p = outcome.probabilities[row]
+            labels = (data.labels[data.truth[row]], data.labels[p.argmax()])
+            fold = outcome.fold[row] + 1
+            writer.writerow(
+                [data.ids[row], data.speakers[row], *labels, fold, *(f"{value:.6f}" for value in p)]
+            )
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What predictions.csv holds: ids, speakers (n,), truth and predicted as labels (n,)."""
+
+    ids: np.ndarray
+    speakers: np.ndarray
+    truth: np.ndarray
+    predicted: np.ndarray
+
+
+def read_predictions(folder: Path) -> Predictions:
+    """Return the out-of-fold predictions of a finished run."""
+    with (folder / "predictions.csv").open(newline="", encoding="utf8") as file:
+        rows = list(csv.DictReader(file))
+    return Predictions(
+        *(np.array([row[key] for row in rows]) for key in ("id", "speaker", "truth", "predicted"))
+    )
+
+
+def text(found: Mapping[str, Any]) -> str:
+    """Return metrics.json for people, at most 80 columns."""
+    lo, hi = found["uar_ci95"]
+    sure = "" if found["uar_ci95_informative"] else ", too few speakers for it to mean much"
+    lines = [
+        f"{found['name']}: {protocol_text(found['protocol'])}",
+        f"{found['n_clips']} clips, {found['n_speakers']} speakers, validation: {found['protocol']['validation']}",
+        "",
+        f"UAR                {found['uar']:.3f}  [{lo:.3f}, {hi:.3f}] 95 % over speakers{sure}",
+        f"accuracy           {found['accuracy']:.3f}",
+        f"macro F1           {found['macro_f1']:.3f}",
+        f"weighted F1        {found['weighted_f1']:.3f}",
+        f"calibration error  {found['ece']:.3f}",
+    ]
+    known = {name: value for name, value in found["by_information"].items() if value is not None}
+    if len(known) > 1:
+        lines += ["", "UAR by what is known of the test speaker:"]
+        lines += [f"  {name.replace('_', ' '):<17}{value:.3f}" for name, value in known.items()]
+    if "holdout" in found:
+        held = found["holdout"]
+        lines += [
+            "",
+            f"held-out speakers ({', '.join(held['speakers'])}): UAR {held['uar']:.3f}, {held['n_clips']} clips",
+        ]
+    width = max(len(label) for label in found["labels"]) + 2
+    lines += ["", f"{'':<{width}}precision  recall     F1  clips"]
+    for label, row in found["per_class"].items():
+        figures = f"{row['precision']:9.3f}{row['recall']:8.3f}{row['f1']:7.3f}{row['support']:7d}"
+        lines.append(f"{label:<{width}}{figures}")
+    return "\n".join(lines)
+
+
+def changed_keys(folder: Path, config: Config) -> list[str]:
+    """Return the config keys, ``a.b``, in which a finished run differs from this config."""
+    old = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf8"))
+    return _differences(old, json.loads(config.model_dump_json()), "")
+
+
+def _differences(old: Any, new: Any, where: str) -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys: Sequence[str] = sorted(set(old) | set(new))
+        return [
+            d for key in keys for d in _differences(old.get(key), new.get(key), f"{where}.{key}".lstrip("."))
+        ]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [
+            d
+            for n, pair in enumerate(zip(old, new, strict=True))
+            for d in _differences(*pair, f"{where}.{n}")
+        ]
+    return [] if old == new else [where]

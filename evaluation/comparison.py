@@ -1,0 +1,78 @@
+"""Runs side by side: one row each, and the paired difference of each to the first."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluation import statistics
+from evaluation.checkpoint import Predictions, protocol_text, read_predictions
+
+COLUMNS = (
+    "name", "uar", "uar_lo", "uar_hi", "accuracy", "macro_f1", "seconds",
+    "difference", "difference_lo", "difference_hi", "p", "protocol",
+)  # fmt: skip
+
+
+def compare(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return a row a finished run, in the order given; keys are COLUMNS.
+
+    The difference is the run's UAR minus the first's, with its interval over speakers and the
+    permutation p-value, Holm-corrected over the table; None for the first and where the clips differ.
+    """
+    found = [json.loads((folder / "metrics.json").read_text(encoding="utf8")) for folder in folders]
+    predictions = [read_predictions(folder) for folder in folders]
+    rows = [_row(metrics) for metrics in found]
+    compared = []
+    for row, mine in zip(rows[1:], predictions[1:], strict=True):
+        difference = _difference(mine, predictions[0], found[0]["labels"])
+        if difference:
+            row |= {"difference": difference[0], "difference_lo": difference[1], "difference_hi": difference[2]}
+            compared.append((row, difference[3]))
+    adjusted = statistics.holm([p for _, p in compared]) if compared else []
+    for (row, _), p in zip(compared, adjusted, strict=True):
+        row["p"] = float(p)
+    return rows
+
+
+def _row(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    lo, hi = metrics["uar_ci95"]
+    row = dict.fromkeys(COLUMNS) | {key: metrics[key] for key in ("name", "uar", "accuracy", "macro_f1", "seconds")}
+    return row | {"uar_lo": lo, "uar_hi": hi, "protocol": protocol_text(metrics["protocol"])}
+
+
+def _difference(mine: Predictions, first: Predictions, labels: list[str]) -> tuple | None:
+    if not np.array_equal(mine.ids, first.ids):
+        return None
+    index = {label: number for number, label in enumerate(labels)}
+    truth, a, b = (np.array([index[v] for v in column]) for column in (first.truth, mine.predicted, first.predicted))
+    return statistics.uar_difference(truth, a, b, first.speakers, len(labels), seed=0)
+
+
+def write(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write the table as CSV."""
+    with path.open("w", newline="", encoding="utf8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the table for a terminal, 80 columns where the names allow it."""
+    width = max(4, *(len(row["name"]) for row in rows))
+    head = f"{'run':<{width}}   UAR  [95 % interval]  accuracy  macro F1  seconds"
+    out = [head]
+    for row in rows:
+        interval = f"[{row['uar_lo']:.3f}, {row['uar_hi']:.3f}]"
+        figures = f"{row['uar']:6.3f}  {interval:<15}{row['accuracy']:10.3f}{row['macro_f1']:10.3f}{row['seconds']:9.1f}"
+        out.append(f"{row['name']:<{width}}{figures}")
+    for row in rows[1:]:
+        if row["difference"] is not None:
+            interval = f"[{row['difference_lo']:+.3f}, {row['difference_hi']:+.3f}]"
+            out.append(f"{row['name']} - {rows[0]['name']}: {row['difference']:+.3f} UAR {interval}, p = {row['p']:.3f}")
+    protocols = {row["protocol"] for row in rows}
+    out += [f"all {protocol}" if len(protocols) == 1 else f"{protocol}" for protocol in sorted(protocols)]
+    return out

@@ -1,0 +1,215 @@
+"""One experiment: every fold trained and scored, resumable, then the model that is shipped."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+from evaluation import metrics, splits
+from models.common import EmotionModel, model_class
+from utils.config import Config
+from utils.dataset import Dataset
+
+ENROLMENT = {"enrolment_5": 5, "enrolment_20": 20}  # unlabelled clips a test speaker gives first
+DRAWS = 5  # random choices of those clips; their predictions are pooled
+Report = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass
+class Outcome:
+    """What cross-validation found, rows in the order of the data; clips never tested have fold -1.
+
+    Attributes:
+        probabilities: (n, classes), out of fold, nothing known of the speaker.
+        fold: (n,) number of the fold that tested each clip, from 0.
+        by_information: UAR by what is known of the test speaker; None where the model takes no such thing.
+        folds: the parts.
+        validation: kind of validation: "speakers", "clips", "official", or "none".
+        best_epochs: a network's, one a fold.
+        histories: curves, one a fold and run.
+        seconds: wall time of training and scoring, that of earlier, stopped calls included.
+    """
+
+    probabilities: np.ndarray
+    fold: np.ndarray
+    by_information: dict[str, float | None]
+    folds: list[splits.Fold]
+    validation: str
+    best_epochs: list[int] = field(default_factory=list)
+    histories: list[dict] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def fingerprint(data: Dataset, recipe: str) -> str:
+    """Return a digest over which clips, labels, speakers and features an experiment sees."""
+    digest = hashlib.blake2b(recipe.encode(), digest_size=16)
+    for column in (data.ids, data.speakers, data.digests, np.array(data.labels)[data.truth]):
+        digest.update("\n".join(column.tolist()).encode())
+    return digest.hexdigest()
+
+
+def is_network(config: Config) -> bool:
+    return model_class(config.model).file == "model.keras"
+
+
+def fit(
+    data: Dataset,
+    validation: Dataset | None,
+    config: Config,
+    *,
+    seed: int,
+    state: Path | None = None,
+    report: Report = lambda line: None,
+    epochs: int | None = None,
+) -> EmotionModel:
+    """Return the config's model, fitted on ``data``; ``epochs`` overrides the config's where there is no validation."""
+    model = model_class(config.model)(config.model, data.labels, normalise=config.normalise, seed=seed)
+    if model.file != "model.keras":
+        return model.fit(data)
+    train = config.train if epochs is None else config.train.model_copy(update={"epochs": epochs})
+    return model.fit(data, validation, train=train, state=state, report=report)
+
+
+def cross_validate(data: Dataset, config: Config, *, key: str, work: Path, report: Report) -> Outcome:
+    """Return the out-of-fold predictions of an experiment; what ``work`` holds of an earlier, stopped call is kept.
+
+    Args:
+        data: all clips; those held out are in no fold.
+        key: what the work belongs to; anything kept under another key is thrown away.
+        work: folder for finished folds and the epoch a network stands at.
+        report: called with {fold, folds, ...} as things progress.
+    """
+    folds = splits.folds(data, config.split.model_dump(), seed=config.seed)
+    _claim(work, key)
+    started, before = time.monotonic(), {n for n in range(len(folds)) if (work / f"fold-{n}.npz").exists()}
+    jobs = 1 if is_network(config) else min(os.cpu_count() or 1, len(folds))
+    with threadpool_limits(1 if jobs > 1 else None):  # as many folds as cores, one thread each
+        Parallel(n_jobs=jobs, prefer="threads")(
+            delayed(_fold)(data, config, folds, number, work, report) for number in range(len(folds))
+        )
+    return _pool(data, config, folds, work, before, time.monotonic() - started)
+
+
+def _claim(work: Path, key: str) -> None:
+    work.mkdir(parents=True, exist_ok=True)
+    owner = work / "key"
+    if not owner.exists() or owner.read_text() != key:
+        shutil.rmtree(work)
+        work.mkdir()
+        owner.write_text(key)
+
+
+def _fold(data: Dataset, config: Config, folds: list, number: int, work: Path, report: Report) -> None:
+    done = work / f"fold-{number}.npz"
+    here = {"fold": number + 1, "folds": len(folds), "name": folds[number].name}
+    if done.exists():
+        report(here | {"cached": True})
+        return
+    started = time.monotonic()
+    fold, fit_rows, held, kind = folds[number], folds[number].train, None, "none"
+    if is_network(config):
+        fit_rows, held_rows, kind = splits.validation(data, fold.train, config.split.by, seed=config.seed)
+        held = data[held_rows]
+    state = work / f"state-{number}"
+    state.mkdir(exist_ok=True)
+    model = fit(
+        data[fit_rows], held, config, seed=config.seed + 100 * number, state=state,
+        report=lambda line: report(here | line),
+    )  # fmt: skip
+    test = data[fold.test]
+    arrays = {"none": model.probabilities(test.features)}
+    if config.normalise == "speaker":
+        arrays |= _informed(model, test, np.random.default_rng([config.seed, number]))
+    progress = {
+        "validation": kind, "seconds": time.monotonic() - started,
+        "best_epoch": getattr(model, "best_epoch", None), "histories": getattr(model, "histories", []),
+    }  # fmt: skip
+    aside = work / f"fold-{number}.part.npz"
+    np.savez(aside, progress=np.array(json.dumps(progress)), **arrays)
+    os.replace(aside, done)
+    shutil.rmtree(state)
+    recall = metrics.uar(metrics.confusion(test.truth, arrays["none"].argmax(axis=1), len(data.labels)))
+    report(here | {"uar": float(recall)})
+
+
+def _informed(model: EmotionModel, test: Dataset, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Predictions (m,) where all clips of a test speaker are known, unlabelled, and (draws, m) after enrolment.
+
+    -1 marks the clips that were given for enrolment: they are not scored in that draw.
+    """
+    found = {
+        "transductive": model.probabilities(test.features, model.speaker_statistics(test)).argmax(axis=1)
+    }
+    for name, clips in ENROLMENT.items():
+        found[name] = np.full((DRAWS, len(test)), -1)
+        for speaker in np.unique(test.speakers):
+            rows = np.flatnonzero(test.speakers == speaker)
+            for draw in range(DRAWS):
+                given = rng.permutation(len(rows))[: min(clips, len(rows) - 1)]
+                if not len(given):
+                    continue  # a speaker with one clip has none left to score
+                asked = np.delete(rows, given)
+                statistics = model.enrolled(test.features[rows[given]], len(asked))
+                found[name][draw, asked] = model.probabilities(test.features[asked], statistics).argmax(
+                    axis=1
+                )
+    return found
+
+
+def _pool(data: Dataset, config: Config, folds: list, work: Path, before: set[int], seconds: float) -> Outcome:
+    """Bring the folds together; ``before`` are those that an earlier call had finished, ``seconds`` what this one took."""
+    n_classes = len(data.labels)
+    outcome = Outcome(np.zeros((len(data), n_classes), np.float32), np.full(len(data), -1), {}, folds, "none")
+    outcome.seconds = seconds
+    counts = {name: np.zeros((n_classes, n_classes), np.int64) for name in (*ENROLMENT, "transductive")}
+    for number, fold in enumerate(folds):
+        with np.load(work / f"fold-{number}.npz") as saved:
+            progress = json.loads(str(saved["progress"]))
+            outcome.probabilities[fold.test] = saved["none"]
+            outcome.fold[fold.test] = number
+            for name in set(counts) & set(saved):
+                for predicted in np.atleast_2d(saved[name]):
+                    scored = predicted >= 0
+                    counts[name] += metrics.confusion(
+                        data.truth[fold.test][scored], predicted[scored], n_classes
+                    )
+        outcome.validation = progress["validation"]
+        outcome.seconds += progress["seconds"] if number in before else 0
+        outcome.histories += progress["histories"]
+        outcome.best_epochs += [progress["best_epoch"]] if progress["best_epoch"] else []
+    tested = outcome.fold >= 0
+    own = metrics.confusion(data.truth[tested], outcome.probabilities[tested].argmax(axis=1), n_classes)
+    outcome.by_information = {"none": float(metrics.uar(own))} | {
+        name: float(metrics.uar(count)) if count.any() else None for name, count in counts.items()
+    }
+    return outcome
+
+
+def ship(data: Dataset, config: Config, outcome: Outcome, *, work: Path, report: Report) -> EmotionModel:
+    """Return the model for use: fitted on every clip that is not held out.
+
+    A network trains for the median of the folds' best epochs, since nobody is left to stop it by.
+    """
+    rest, _ = splits.holdout(data, config.split.model_dump())
+    epochs = max(1, round(float(np.median(outcome.best_epochs)))) if outcome.best_epochs else None
+    state = work / "state-shipped"
+    state.mkdir(exist_ok=True)
+    here = {"fold": 0, "folds": len(outcome.folds), "name": "shipped"}
+    return fit(
+        data[rest],
+        None,
+        config,
+        seed=config.seed,
+        state=state,
+        epochs=epochs,
+        report=lambda line: report(here | line),
+    )

@@ -1,0 +1,120 @@
+"""Scores of a classifier, all from one confusion matrix and the probabilities; rows are the truth.
+
+Own code for what scikit-learn also has, to score thousands of bootstrapped matrices at once and to
+predict and evaluate without importing it; the tests hold every figure to ``sklearn.metrics``.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from utils.errors import DataError
+
+BINS = 15  # of the calibration error, as in Guo et al. 2017
+
+
+def confusion(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return the (C, C) int64 counts, rows truth, columns predicted.
+
+    >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
+    array([[1, 1],
+           [0, 1]])
+    """
+    truth, predicted = np.asarray(truth), np.asarray(predicted)
+    cells = np.bincount(truth * n_classes + predicted, minlength=n_classes**2)
+    return cells.reshape(n_classes, n_classes)
+
+
+def uar(confusion: np.ndarray) -> np.ndarray | float:
+    """Return the unweighted average recall, 0 to 1: the mean recall over the classes that have clips.
+
+    A class without clips has no recall and is left out of the mean, as in scikit-learn's
+    balanced_accuracy_score. It is never the mean over folds: predictions are pooled first
+    (Forman & Scholz 2010, doi 10.1145/1882471.1882479).
+
+    Args:
+        confusion: (..., C, C) counts; the result has the leading shape, and is nan where there are no clips.
+    """
+    support = confusion.sum(axis=-1)
+    recall = _ratio(np.diagonal(confusion, axis1=-2, axis2=-1), support)
+    return _ratio(recall.sum(axis=-1), (support > 0).sum(axis=-1), empty=np.nan)[()]
+
+
+def scores(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> dict:
+    """Return every score of ``metrics.json`` that the predictions decide, as plain Python numbers.
+
+    Args:
+        truth: (n,) index into labels.
+        probabilities: (n, C), rows sum to 1; the largest is the prediction.
+        labels: C class names.
+
+    Returns:
+        uar, accuracy, macro_f1, weighted_f1, macro_precision, weighted_precision (0 to 1; the macro means
+        are over the classes that occur in the truth or the predictions, the precision of a class never
+        predicted is 0), log_loss (nats a clip), brier (sum of squares over classes, 0 to 2), ece,
+        per_class {label: {precision, recall, f1, support}}, confusion (rows are truth).
+
+    Raises:
+        DataError: no clips, or shapes or probabilities that do not fit.
+    """
+    truth, probabilities = np.asarray(truth), np.asarray(probabilities, dtype=np.float64)
+    _check(truth, probabilities, labels)
+    matrix = confusion(truth, probabilities.argmax(axis=1), len(labels))
+    hits, support, predicted = np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    precision, recall = _ratio(hits, predicted), _ratio(hits, support)
+    f1 = _ratio(2 * hits, support + predicted)
+    occurs = support + predicted > 0
+    columns = zip(labels, precision.tolist(), recall.tolist(), f1.tolist(), support.tolist(), strict=True)
+    return {
+        "uar": float(uar(matrix)),
+        "accuracy": float(hits.sum() / len(truth)),
+        "macro_f1": float(f1[occurs].mean()),
+        "weighted_f1": float(f1 @ support / len(truth)),
+        "macro_precision": float(precision[occurs].mean()),
+        "weighted_precision": float(precision @ support / len(truth)),
+        "log_loss": log_loss(truth, probabilities),
+        "brier": brier(truth, probabilities),
+        "ece": ece(truth, probabilities),
+        "per_class": {
+            label: {"precision": p, "recall": r, "f1": f, "support": n} for label, p, r, f, n in columns
+        },
+        "confusion": matrix.tolist(),
+    }
+
+
+def log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the mean negative log probability of the truth, nats; a probability of 0 counts as 2.2e-16."""
+    own = probabilities[np.arange(len(truth)), truth]
+    return float(-np.log(np.clip(own, np.finfo(np.float64).eps, 1)).mean())
+
+
+def brier(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the mean squared distance to the truth summed over classes, 0 to 2 (Brier 1950)."""
+    return float(np.square(probabilities - np.eye(probabilities.shape[1])[truth]).sum(axis=1).mean())
+
+
+def ece(truth: np.ndarray, probabilities: np.ndarray, *, bins: int = BINS) -> float:
+    """Return the expected calibration error, 0 to 1 (Guo et al. 2017, arXiv:1706.04599).
+
+    Mean distance between confidence and accuracy over equal-width bins (low, high] of the top
+    probability, weighted by clips.
+    """
+    confidence = probabilities.max(axis=1)
+    hit = probabilities.argmax(axis=1) == truth
+    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(bin_of, weights=confidence - hit, minlength=bins)
+    return float(np.abs(gaps).sum() / len(truth))
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray, *, empty: float = 0.0) -> np.ndarray:
+    return np.divide(part, whole, where=whole > 0, out=np.full(np.shape(whole), empty))
+
+
+def _check(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> None:
+    expected = (len(truth), len(labels))
+    if probabilities.shape != expected or not len(truth):
+        raise DataError(f"scores: probabilities must have shape {expected}, got {probabilities.shape}.")
+    sums = probabilities.sum(axis=1)
+    if not np.allclose(sums, 1, atol=1e-3):
+        worst = int(np.nan_to_num(np.abs(sums - 1), nan=np.inf).argmax())
+        raise DataError(f"scores: the probabilities of clip {worst} sum to {sums[worst]:.4g}, not to 1.")

@@ -1,0 +1,74 @@
+"""Which audio files have been decoded before, and what was found: unchanged ones are not decoded again."""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import astuple
+from pathlib import Path
+
+from utils.audio import Sound
+
+_TABLE = """CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, reason TEXT,
+    digest TEXT, seconds REAL, rate INTEGER, channels INTEGER, peak REAL, rms_db REAL, clipped REAL) WITHOUT ROWID"""
+_CHUNK = 10_000  # SQLite takes at most 32766 parameters
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Return size in bytes and modification time in ns; a change of either means a changed file."""
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
+class KnownFiles:
+    """An SQLite file of path -> size, time and Sound, or the reason why the file is of no use.
+
+    SQLite, because many processes may write and one may be killed at any moment.
+    """
+
+    def __init__(self, path: Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(path, timeout=60)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        with self._connection:
+            self._connection.execute(_TABLE)
+
+    def __enter__(self) -> "KnownFiles":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._connection.close()
+
+    def unchanged(self, paths: Iterable[Path]) -> dict[Path, Sound | str]:
+        """Return the Sound, or the reason of refusal, of each file that is as it was when it was recorded."""
+        paths = list(paths)
+        found = {}
+        for start in range(0, len(paths), _CHUNK):
+            chunk = {str(path): path for path in paths[start : start + _CHUNK]}
+            for name, size, mtime_ns, reason, *sound in self._rows(list(chunk)):
+                path = chunk[name]
+                try:
+                    same = stamp(path) == (size, mtime_ns)
+                except OSError:
+                    same = False  # gone or unreadable: the decoder will say so
+                if same:
+                    found[path] = reason or Sound(*sound)
+        return found
+
+    def _rows(self, names: list[str]) -> Iterator[tuple]:
+        query = f"SELECT * FROM files WHERE path IN ({','.join('?' * len(names))})"
+        with closing(self._connection.execute(query, names)) as rows:
+            yield from rows
+
+    def record(self, results: Iterable[tuple[Path, tuple[int, int], Sound | str]]) -> None:
+        """Store (path, its stamp before it was read, its Sound or the reason of refusal) of many files at once."""
+        nothing = ("", 0.0, 0, 0, 0.0, 0.0, 0.0)
+        rows = [
+            (str(path), *stamped, result, *nothing)
+            if isinstance(result, str)
+            else (str(path), *stamped, "", *astuple(result))
+            for path, stamped, result in results
+        ]
+        with self._connection:
+            self._connection.executemany(f"INSERT OR REPLACE INTO files VALUES ({','.join('?' * 11)})", rows)

@@ -1,0 +1,136 @@
+"""What networks and estimators have in common: one class to fit, score, save and load them by."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from models.moments import moments, shrunk, usable
+from utils import plugins
+from utils.dataset import Dataset, Features, Frames
+from utils.errors import ConfigError
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Which mean and deviation scale each of n clips.
+
+    Attributes:
+        mean, std: (k, dims) float32.
+        of: (n,) row of mean and std for each clip.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    of: np.ndarray
+
+    def __getitem__(self, index) -> "Statistics":
+        return Statistics(self.mean, self.std, self.of[index])
+
+
+def _rows(features: Features) -> list[np.ndarray]:
+    return features.clips if isinstance(features, Frames) else [features]
+
+
+def check_input(section: Mapping[str, Any], frames: bool, features: str) -> None:
+    """Refuse a network that reads time on features that have none.
+
+    Args:
+        section: a config's ``model`` section.
+        frames: whether the features are frames.
+        features: what the message calls them.
+
+    Raises:
+        ConfigError: the network needs frames and the recipe gives one vector a clip.
+    """
+    if plugins.get("models", section["name"]).constants["INPUT"] == "frames" and not frames:
+        raise ConfigError(
+            f"model {section['name']} reads frames, and {features} gives one vector a clip. Use a frame recipe, e.g. "
+            "features: {name: librosa_frames, preset: stack187}, {name: logmel} or {name: opensmile, level: lld}."
+        )
+
+
+class EmotionModel(ABC):
+    """A model with everything it learned: its own scaler, its network or estimator.
+
+    Learned state ends in an underscore. ``normalise="speaker"`` scales each clip by its speaker's
+    own mean and deviation; a speaker nothing is known of is scaled by the training set's.
+    """
+
+    file: ClassVar[str]  # the framework's own file in a checkpoint
+
+    def __init__(self, section: Mapping[str, Any], labels: Sequence[str], *, normalise: str = "global", seed: int = 0):
+        self.section = dict(section)
+        self.labels = tuple(labels)
+        self.normalise = normalise
+        self.seed = seed
+
+    @property
+    def plugin(self) -> plugins.Plugin:
+        return plugins.get("models", self.section["name"])
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {key: value for key, value in self.section.items() if key != "name"}
+
+    def fit(self, data: Dataset, validation: Dataset | None = None, **options) -> "EmotionModel":
+        """Learn from the training part alone; ``validation`` only says when a network should stop."""
+        mean, std = moments(_rows(data.features))
+        self.mean_, self.std_ = mean, usable(std)
+        self.frames_ = isinstance(data.features, Frames)
+        self._fit(data, self.training_statistics(data), validation, **options)
+        return self
+
+    def training_statistics(self, data: Dataset) -> Statistics:
+        """Return what scales each clip of a training or validation part, (n,) clips."""
+        if self.normalise == "global":
+            return self.unknown_speaker(len(data))
+        return self.speaker_statistics(data)
+
+    def unknown_speaker(self, clips: int) -> Statistics:
+        """Return the training set's statistics for every clip: no information about the speaker."""
+        return Statistics(self.mean_[None], self.std_[None], np.zeros(clips, np.int64))
+
+    def speaker_statistics(self, data: Dataset) -> Statistics:
+        """Return each speaker's own statistics, from all clips of that speaker in ``data``; no labels are used."""
+        speakers, of = np.unique(data.speakers, return_inverse=True)
+        found = [moments(_rows(data.features[of == number])) for number in range(len(speakers))]
+        mean = np.stack([mean for mean, _ in found])
+        return Statistics(mean, np.stack([usable(std, self.std_) for _, std in found]), of)
+
+    def enrolled(self, features: Features, clips: int) -> Statistics:
+        """Return the statistics for ``clips`` clips of one speaker who gave ``features`` as unlabelled examples."""
+        mean, std = shrunk(moments(_rows(features)), (self.mean_, self.std_), len(features))
+        return Statistics(mean[None], std[None], np.zeros(clips, np.int64))
+
+    @abstractmethod
+    def _fit(self, data: Dataset, statistics: Statistics, validation: Dataset | None, **options) -> None: ...
+
+    @abstractmethod
+    def probabilities(self, features: Features, statistics: Statistics | None = None) -> np.ndarray:
+        """Return (n, classes) float32; without statistics nothing is known of the speakers."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the framework's own file and ``model.onnx``."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, section: Mapping[str, Any], labels: Sequence[str], **options) -> "EmotionModel":
+        """Return the model that ``save`` wrote, from the framework's own file."""
+
+
+def model_class(section: Mapping[str, Any]) -> type[EmotionModel]:
+    """Return the class that runs a config's ``model`` section; imports only the framework it needs."""
+    if plugins.get("models", section["name"]).package == "models.dnn":
+        from models.keras_model import KerasModel
+
+        return KerasModel
+    from models.sklearn_model import SklearnModel
+
+    return SklearnModel

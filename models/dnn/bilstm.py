@@ -1,0 +1,49 @@
+"""Bidirectional LSTM, one or two layers, on its last states or with additive attention.
+
+The family of the 201 frame features: last state -> tanh -> dropout -> 256 ReLU -> softmax, or
+layer norm -> additive attention -> dropout -> 256 ReLU -> softmax.
+"""
+
+import keras
+
+from models.layers import LastFrame, additive_attention, bidirectional_lstm, frame_inputs
+
+INPUT = "frames"
+
+
+def build(
+    frame_shape,
+    n_classes,
+    *,
+    units: int = 128,
+    depth: int = 1,
+    attention: bool = False,
+    dense: int = 256,
+    dropout: float = 0.3,
+) -> keras.Model:
+    """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities.
+
+    Padding frames do not move the states and get no weight in the pooling.
+    """
+    frames, lengths, mask = frame_inputs(frame_shape)
+    x = frames
+    for layer in range(1, depth + 1):
+        if layer > 1:
+            x = keras.layers.Dropout(dropout)(x)
+        x = bidirectional_lstm(x, mask, units, name=f"bilstm_{layer}")  # (B, T, 2 units)
+    if attention:
+        x = keras.layers.LayerNormalization()(x)
+        x, _ = additive_attention(x, mask, units)  # (B, 2 units)
+    else:
+        x = _last_states(x, mask, units)
+        x = keras.layers.Activation("tanh")(x)
+    x = keras.layers.Dropout(dropout)(x)
+    x = keras.layers.Dense(dense, activation="relu")(x)
+    probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(x)
+    return keras.Model([frames, lengths], probabilities, name="bilstm")
+
+
+def _last_states(x, mask, units):
+    """Each direction's state after the whole clip: forward at the last frame, backward at the first."""
+    forward = LastFrame()(x[:, :, :units], mask)
+    return keras.layers.Concatenate()([forward, x[:, 0, units:]])  # (B, 2 units)

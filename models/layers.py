@@ -1,0 +1,148 @@
+"""Layers that the networks share. All take right-padded frames (batch, frames, dims) and a mask (batch, frames).
+
+Written with ``keras.ops`` alone, so the networks run on every Keras backend.
+"""
+
+import keras
+from keras import ops
+
+PACKAGE = "ser_zoo"
+register = keras.saving.register_keras_serializable(PACKAGE)
+
+
+class _Explicit(keras.layers.Layer):
+    """A layer whose mask is an argument: Keras's own implicit mask ends here instead of steering layers behind."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def compute_mask(self, inputs, previous_mask):
+        return None
+
+
+@register
+class FrameMask(_Explicit):
+    """(frames (B, T, D), lengths (B,)) -> mask (B, T) bool, True where a frame is real."""
+
+    def call(self, frames, lengths):
+        steps = ops.arange(ops.shape(frames)[1], dtype="int32")
+        return ops.expand_dims(steps, 0) < ops.expand_dims(ops.cast(lengths, "int32"), 1)
+
+    def compute_output_spec(self, frames, lengths):
+        return keras.KerasTensor(frames.shape[:2], dtype="bool")
+
+
+@register
+class Blank(_Explicit):
+    """(x (B, T, D), mask (B, T)) -> x with padding frames set to zero, as beyond the end of an unpadded clip."""
+
+    def call(self, x, mask):
+        return x * ops.cast(ops.expand_dims(mask, -1), x.dtype)
+
+    def compute_output_spec(self, x, mask):
+        return keras.KerasTensor(x.shape, dtype=x.dtype)
+
+
+@register
+class ReverseFrames(_Explicit):
+    """(x (B, T, D), mask (B, T)) -> each clip's real frames in reverse order, its padding where it was."""
+
+    def call(self, x, mask):
+        length = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)  # (B, 1)
+        steps = ops.expand_dims(ops.arange(ops.shape(x)[1], dtype="int32"), 0)  # (1, T)
+        order = ops.where(steps < length, length - 1 - steps, steps)  # (B, T)
+        return ops.take_along_axis(x, ops.expand_dims(order, -1), axis=1)
+
+    def compute_output_spec(self, x, mask):
+        return keras.KerasTensor(x.shape, dtype=x.dtype)
+
+
+@register
+class LastFrame(_Explicit):
+    """(x (B, T, D), mask (B, T)) -> the last real frame (B, D)."""
+
+    def call(self, x, mask):
+        last = ops.sum(ops.cast(mask, "int32"), axis=1) - 1  # (B,)
+        return ops.squeeze(ops.take_along_axis(x, ops.reshape(last, (-1, 1, 1)), axis=1), 1)
+
+    def compute_output_spec(self, x, mask):
+        return keras.KerasTensor((x.shape[0], x.shape[2]), dtype=x.dtype)
+
+
+@register
+class MaskedMean(_Explicit):
+    """(x (B, T, D), mask (B, T)) -> mean over the real frames (B, D)."""
+
+    def call(self, x, mask):
+        weight = ops.cast(ops.expand_dims(mask, -1), x.dtype)  # (B, T, 1)
+        return ops.sum(x * weight, axis=1) / ops.sum(weight, axis=1)
+
+    def compute_output_spec(self, x, mask):
+        return keras.KerasTensor((x.shape[0], x.shape[2]), dtype=x.dtype)
+
+
+@register
+class MaskedSoftmax(_Explicit):
+    """(scores (B, T), mask (B, T)) -> weights (B, T) that sum to 1 over the real frames and are 0 elsewhere."""
+
+    def call(self, scores, mask):
+        scores = ops.where(mask, scores, ops.full_like(scores, -1e9))
+        return ops.softmax(scores, axis=-1)
+
+    def compute_output_spec(self, scores, mask):
+        return keras.KerasTensor(scores.shape, dtype=scores.dtype)
+
+
+@register
+class Standardise(_Explicit):
+    """(x, mean, std) -> (x - mean) / std; mean and std are (B, D), or else the layer's own (D,) constants."""
+
+    def __init__(self, mean, std, **kwargs):
+        super().__init__(**kwargs)
+        self.mean, self.std = [float(value) for value in mean], [float(value) for value in std]
+
+    def call(self, x, mean=None, std=None):
+        if mean is None:
+            return (x - ops.convert_to_tensor(self.mean, x.dtype)) / ops.convert_to_tensor(self.std, x.dtype)
+        if len(x.shape) == 3:
+            mean, std = ops.expand_dims(mean, 1), ops.expand_dims(std, 1)
+        return (x - mean) / std
+
+    def compute_output_spec(self, x, mean=None, std=None):
+        return keras.KerasTensor(x.shape, dtype=x.dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "mean": self.mean, "std": self.std}
+
+
+def frame_inputs(frame_shape: tuple[int | None, int]):
+    """Return the inputs ``frames`` (B, T, D), ``lengths`` (B,) and the mask (B, T) made of them."""
+    frames = keras.Input(frame_shape, name="frames")
+    lengths = keras.Input((), dtype="int64", name="lengths")
+    return frames, lengths, FrameMask(name="mask")(frames, lengths)
+
+
+def bidirectional_lstm(x, mask, units: int, *, name: str):
+    """Return both directions of an LSTM side by side, (B, T, 2 * units); padding frames do not reach real ones.
+
+    The backward direction reads each clip's real frames reversed, so that padding comes last for both
+    and neither needs a mask in its recurrence: that keeps the fused GPU kernel reachable and the
+    exported graph free of branches. What the LSTMs put out in the padding must be masked afterwards.
+    """
+    forward = keras.layers.LSTM(units, return_sequences=True, name=f"{name}_forward")(x)
+    backward = keras.layers.LSTM(units, return_sequences=True, name=f"{name}_backward")(ReverseFrames()(x, mask))
+    return keras.layers.Concatenate(name=name)([forward, ReverseFrames()(backward, mask)])
+
+
+def additive_attention(x, mask, units: int, *, name: str = "attention"):
+    """Return the attention-weighted mean over time (B, D) and the weights (B, T).
+
+    Bahdanau et al. 2015, arXiv 1409.0473: score = v . tanh(W h).
+    """
+    hidden = keras.layers.Dense(units, activation="tanh", name=f"{name}_hidden")(x)  # (B, T, units)
+    scores = keras.layers.Dense(1, use_bias=False, name=f"{name}_scores")(hidden)  # (B, T, 1)
+    scores = keras.layers.Reshape((-1,), name=f"{name}_flat")(scores)  # (B, T)
+    weights = MaskedSoftmax(name=name)(scores, mask)  # (B, T)
+    pooled = keras.layers.Dot(axes=(1, 1), name=f"{name}_pooled")([weights, x])  # (B, D)
+    return pooled, weights

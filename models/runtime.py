@@ -1,0 +1,83 @@
+"""A checkpoint at work: its ONNX graph and its card, without TensorFlow and without scikit-learn."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from models.moments import moments, shrunk
+from utils.errors import ConfigError
+
+BATCH = 64
+
+
+class Predictor:
+    """A trained model as shipped. ``card`` is its ``model.json``."""
+
+    def __init__(self, checkpoint: Path, *, threads: int = 0):
+        """Open ``checkpoint``; ``threads`` 0 takes every core.
+
+        Raises:
+            ConfigError: not a checkpoint.
+        """
+        for name in ("model.json", "model.onnx"):
+            if not (checkpoint / name).is_file():
+                raise ConfigError(f"{checkpoint}: no {name} in it. Give a folder that train.py wrote, checkpoints/NAME.")
+        self.card = json.loads((checkpoint / "model.json").read_text(encoding="utf8"))
+        self.labels: list[str] = self.card["labels"]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            str(checkpoint / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+        self._inputs = [tensor.name for tensor in self._session.get_inputs()]
+
+    @property
+    def takes_speaker(self) -> bool:
+        """Whether the model was trained on speaker-normalised features, so that enrolment helps it."""
+        return "speaker_mean" in self._inputs
+
+    def unknown_speaker(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the training set's mean and deviation (dims,)."""
+        stored = self.card["training_statistics"]
+        return np.float32(stored["mean"]), np.float32(stored["std"])
+
+    def enrolled(self, features: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and deviation (dims,) of a speaker who gave these clips, drawn towards the training set's.
+
+        Raises:
+            ConfigError: the model was trained on globally normalised features.
+        """
+        if not self.takes_speaker:
+            raise ConfigError("enrolment needs a model trained with 'normalise: speaker'; this one has 'global'.")
+        parts = list(features) if self.card["frames"] else [np.stack(features)]
+        return shrunk(moments(parts), self.unknown_speaker(), len(features))
+
+    def probabilities(
+        self, features: Sequence[np.ndarray], speaker: tuple[np.ndarray, np.ndarray] | None = None
+    ) -> np.ndarray:
+        """Return (n, classes) float32 for n clips, each (dims,) or (frames, dims); clips of like length share a batch."""
+        found = np.empty((len(features), len(self.labels)), np.float32)
+        order = np.argsort([len(clip) for clip in features], kind="stable")
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
+            feed = self._feed([features[i] for i in batch], speaker)
+            found[batch] = self._session.run(["probabilities"], feed)[0]
+        return found
+
+    def _feed(self, clips: list[np.ndarray], speaker: tuple | None) -> dict[str, np.ndarray]:
+        if self.card["frames"]:
+            lengths = np.array([len(clip) for clip in clips], np.int64)
+            padded = np.zeros((len(clips), lengths.max(), clips[0].shape[1]), np.float32)
+            for row, clip in zip(padded, clips, strict=True):
+                row[: len(clip)] = clip
+            feed = {"features": padded, "lengths": lengths}
+        else:
+            feed = {"features": np.stack(clips).astype(np.float32, copy=False)}
+        if self.takes_speaker:
+            for name, values in zip(("speaker_mean", "speaker_std"), speaker or self.unknown_speaker(), strict=True):
+                feed[name] = np.repeat(values[None], len(clips), axis=0)
+        return feed

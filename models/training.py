@@ -1,0 +1,230 @@
+"""The training loop of the networks: bucketed batches, early stopping by validation UAR, resumable at any epoch."""
+
+import io
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from models.common import Statistics
+from utils.config import Train
+from utils.dataset import Features, Frames
+
+FRAME_STEP = 16  # padded lengths are multiples of it: few distinct shapes to compile, little padding
+POOL = 16  # batches whose clips are sorted by length together
+
+
+@dataclass
+class Progress:
+    """Where a training stands; with the variables it is all that resuming needs."""
+
+    epoch: int = 0  # finished
+    best_epoch: int = 0
+    best_uar: float = -1.0
+    history: dict[str, list[float]] = field(default_factory=lambda: {"loss": [], "val_loss": [], "val_uar": []})
+
+
+def inputs(features: Features, statistics: Statistics) -> list[np.ndarray]:
+    """Return what a network gets for these clips: scaled vectors, or scaled padded frames and lengths."""
+    mean, std = statistics.mean[statistics.of], statistics.std[statistics.of]
+    if not isinstance(features, Frames):
+        return [(features - mean) / std]
+    longest = int(features.lengths.max())
+    padded, lengths = features.pad(-(-longest // FRAME_STEP) * FRAME_STEP)
+    for row, length, m, s in zip(padded, lengths, mean, std, strict=True):
+        row[:length] = (row[:length] - m) / s
+    return [padded, lengths]
+
+
+def batches(features: Features, size: int, rng: np.random.Generator | None = None) -> Iterator[np.ndarray]:
+    """Yield clip indices a batch: clips of like length together; shuffled by ``rng``, in order of length without."""
+    count = len(features)
+    lengths = features.lengths if isinstance(features, Frames) else np.zeros(count, np.int64)
+    if rng is None:
+        order = np.argsort(lengths, kind="stable")
+        yield from np.split(order, range(size, count, size))
+        return
+    order = rng.permutation(count)
+    groups = []
+    for start in range(0, count, size * POOL):
+        pool = order[start : start + size * POOL]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        groups += np.split(pool, range(size, len(pool), size))
+    for number in rng.permutation(len(groups)):
+        yield groups[number]
+
+
+def predict(network: keras.Model, features: Features, statistics: Statistics, size: int = 64) -> np.ndarray:
+    """Return probabilities (n, classes) float32 in the order of the clips."""
+    found = None
+    for batch in batches(features, size):
+        part = network.predict_on_batch(inputs(features[batch], statistics[batch]))
+        found = np.empty((len(features), part.shape[1]), np.float32) if found is None else found
+        found[batch] = part
+    return found
+
+
+def optimizer(train: Train) -> keras.optimizers.Optimizer:
+    """Return the optimizer that a config's ``train`` section names."""
+    common = {"learning_rate": train.learning_rate, "global_clipnorm": train.clip_norm}
+    decay = train.weight_decay or None
+    if train.optimizer == "sgd":
+        return keras.optimizers.SGD(momentum=0.9, nesterov=True, weight_decay=decay, **common)
+    if train.optimizer == "adamw":
+        return keras.optimizers.AdamW(weight_decay=train.weight_decay, **common)
+    return keras.optimizers.Adam(weight_decay=decay, **common)
+
+
+def loss(train: Train) -> keras.losses.Loss:
+    """Return the loss over one-hot targets that a config's ``train`` section names.
+
+    Focal loss: Lin et al. 2017, arXiv 1708.02002, gamma 2.
+    """
+    if train.loss == "focal":
+        return keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=2.0, label_smoothing=train.label_smoothing)
+    return keras.losses.CategoricalCrossentropy(label_smoothing=train.label_smoothing)
+
+
+def learning_rate(train: Train, epoch: int, history: dict[str, list[float]]) -> float:
+    """Return the rate of an epoch (from 0), after what has been seen so far."""
+    if epoch < train.warmup_epochs:
+        return train.learning_rate * (epoch + 1) / (train.warmup_epochs + 1)
+    part = (epoch - train.warmup_epochs) / max(1, train.epochs - train.warmup_epochs)
+    if train.schedule == "cosine":
+        return train.learning_rate * 0.5 * (1 + np.cos(np.pi * part))
+    if train.schedule == "step":
+        return train.learning_rate * 0.1 ** ((part >= 0.5) + (part >= 0.75))
+    if train.schedule == "plateau":
+        watched = history["val_loss"] or history["loss"]
+        return train.learning_rate * 0.5 ** _plateaus(watched)
+    return train.learning_rate
+
+
+def _plateaus(values: list[float], patience: int = 5) -> int:
+    """How often ``patience`` epochs went by without a new lowest value."""
+    best, waited, count = np.inf, 0, 0
+    for value in values:
+        waited = 0 if value < best else waited + 1
+        best = min(best, value)
+        if waited == patience:
+            count, waited = count + 1, 0
+    return count
+
+
+def class_weights(truth: np.ndarray, n_classes: int, kind: str) -> np.ndarray:
+    """Return (classes,) weights: ones, or inversely proportional to frequency with mean 1 over the clips."""
+    if kind == "none":
+        return np.ones(n_classes, np.float32)
+    counts = np.bincount(truth, minlength=n_classes)
+    present = counts > 0
+    return np.where(present, len(truth) / (present.sum() * np.maximum(counts, 1)), 0).astype(np.float32)
+
+
+def uar(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> float:
+    """Return the mean recall over the classes that occur in truth."""
+    counts = np.bincount(truth, minlength=n_classes)
+    hits = np.bincount(truth[truth == predicted], minlength=n_classes)
+    return float(np.mean(hits[counts > 0] / counts[counts > 0]))
+
+
+class Trainer:
+    """One network through its epochs. ``state`` is a file that a stopped training goes on from."""
+
+    def __init__(self, network: keras.Model, train: Train, *, seed: int, state: Path | None = None):
+        self.network, self.train, self.seed, self.state = network, train, seed, state
+        network.compile(optimizer=optimizer(train), loss=loss(train))
+        network.optimizer.build(network.trainable_variables)
+        self.progress = Progress()
+        self.best: list[np.ndarray] = []
+
+    def fit(
+        self,
+        data: tuple[Features, Statistics, np.ndarray],
+        validation: tuple[Features, Statistics, np.ndarray] | None,
+        report: Callable[[dict], None],
+    ) -> Progress:
+        """Train on (features, statistics, truth); with validation keep the epoch of the best UAR."""
+        self._resume()
+        started, begun = time.monotonic(), self.progress.epoch
+        while not self._done():
+            epoch = self.progress.epoch
+            rate = learning_rate(self.train, epoch, self.progress.history)
+            self.network.optimizer.learning_rate = rate
+            self.progress.history["loss"].append(self._epoch(data, epoch))
+            self._validate(validation)
+            self.progress.epoch += 1
+            self._save()
+            each = (time.monotonic() - started) / (self.progress.epoch - begun)
+            history = {key: values[-1] for key, values in self.progress.history.items() if values}
+            left = each * (self.train.epochs - self.progress.epoch)
+            report({"epoch": self.progress.epoch, "epochs": self.train.epochs, "seconds_left": left, **history})
+        if self.best:
+            self._assign(self.network.variables, self.best)
+        return self.progress
+
+    def _done(self) -> bool:
+        waited = self.progress.epoch - self.progress.best_epoch
+        return self.progress.epoch >= self.train.epochs or (bool(self.best) and waited >= self.train.patience)
+
+    def _epoch(self, data: tuple, epoch: int) -> float:
+        features, statistics, truth = data
+        n_classes = self.network.output_shape[-1]
+        targets = np.eye(n_classes, dtype=np.float32)
+        weights = class_weights(truth, n_classes, self.train.class_weight)
+        rng = np.random.default_rng([self.seed, epoch])  # of the epoch alone, so a resumed one sees the same order
+        self.network.reset_metrics()
+        for batch in batches(features, self.train.batch_size, rng):
+            logs = self.network.train_on_batch(
+                inputs(features[batch], statistics[batch]),
+                targets[truth[batch]],
+                sample_weight=weights[truth[batch]],
+                return_dict=True,
+            )
+        return float(logs["loss"])
+
+    def _validate(self, validation: tuple | None) -> None:
+        if validation is None:
+            return
+        features, statistics, truth = validation
+        probabilities = predict(self.network, features, statistics)
+        score = uar(truth, probabilities.argmax(axis=1), probabilities.shape[1])
+        likely = np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-7))
+        self.progress.history["val_loss"].append(float(-likely.mean()))
+        self.progress.history["val_uar"].append(score)
+        if score > self.progress.best_uar:
+            self.progress.best_uar, self.progress.best_epoch = score, self.progress.epoch + 1
+            self.best = [ops.convert_to_numpy(v) for v in self.network.variables]
+
+    def _save(self) -> None:
+        if self.state is None:
+            return
+        arrays = {f"now_{n}": ops.convert_to_numpy(v) for n, v in enumerate(self._variables())}
+        arrays |= {f"best_{n}": value for n, value in enumerate(self.best)}
+        buffer = io.BytesIO()
+        np.savez(buffer, progress=np.array(json.dumps(vars(self.progress))), **arrays)
+        aside = self.state.with_suffix(".part")
+        aside.write_bytes(buffer.getbuffer())
+        os.replace(aside, self.state)
+
+    def _resume(self) -> None:
+        if self.state is None or not self.state.exists():
+            return
+        with np.load(self.state) as saved:
+            self.progress = Progress(**json.loads(str(saved["progress"])))
+            self._assign(self._variables(), [saved[f"now_{n}"] for n in range(len(self._variables()))])
+            self.best = [saved[f"best_{n}"] for n in range(sum(name.startswith("best_") for name in saved))]
+
+    def _variables(self) -> list:
+        """Weights, the state of every dropout's generator, and the optimizer's moments."""
+        return [*self.network.variables, *self.network.optimizer.variables]
+
+    @staticmethod
+    def _assign(variables: list, values: list[np.ndarray]) -> None:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)

@@ -1,0 +1,75 @@
+"""Check the corpora of an experiment and cache their features below features/."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from utils import cli
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = _options(argv)
+    import corpora
+    from corpora import check
+    from extract_feats import cache
+    from utils import config as configs
+
+    checked, rejected = set(), 0
+    for path in options.config:
+        experiment = configs.read(path, options.set)
+        recipe = cache.recipe_of(experiment)
+        lines = []
+        for found in cache.scan(experiment, options.limit):
+            with cli.progress(f"{found.label} {recipe.label}") as report:
+                outcome = cache.fill(
+                    found, recipe, options.features, jobs=options.jobs, verify=options.verify, progress=report,
+                    waiting=lambda: print("waiting: another process is writing this recipe", file=sys.stderr),
+                )  # fmt: skip
+            refused = found.rejected + outcome.rejected
+            rejected += len(refused)
+            if str(found.entry) not in checked:  # the same corpus under another recipe holds the same files
+                checked.add(str(found.entry))
+                expected = None if options.limit else corpora.published(found.entry)
+                print("\n".join(check.summary(found.utterances, refused, outcome.sounds, expected)))
+            if refused:
+                where = cache.corpus_folder(found.entry, found.label, options.features) / "rejected.csv"
+                print(f"  rejected files and reasons: {where}")
+            lines.append(_last_line(found, recipe, outcome, len(refused)))
+        if options.export:
+            _export(experiment, recipe, options)
+        print("\n".join(lines), flush=True)
+    return 1 if rejected and options.strict else 0
+
+
+def _last_line(found, recipe, outcome, refused: int) -> str:
+    speed = outcome.audio_seconds / outcome.wall_seconds
+    realtime = f", {speed:.0f}x realtime" if outcome.extracted else ""
+    return (
+        f"{found.label} {recipe.label}: {len(found.chosen)} clips, {outcome.extracted} extracted, "
+        f"{outcome.cached} cached, {refused} rejected, {outcome.wall_seconds:.1f} s{realtime}"
+    )
+
+
+def _export(experiment, recipe, options: argparse.Namespace) -> None:
+    from extract_feats import cache, store
+
+    path = options.export / f"{experiment.name}.parquet"
+    rows = cache.exported(experiment, options.features, command=cli.preprocess_command(options))
+    store.export(store.FeatureStore(options.features, recipe), rows, path)
+    print(f"exported: {path}")
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    from pathlib import Path
+
+    parser = cli.parser(__doc__, "python preprocess.py --config config/ravdess_svm_is10.yaml")
+    cli.add_experiment_options(parser)
+    parser.add_argument("--jobs", type=int, default=-1, metavar="N", help="processes (-1: one a core)")
+    parser.add_argument("--verify", action="store_true", help="read every file again, whatever its date and size")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 if any file was rejected")
+    parser.add_argument("--export", type=Path, metavar="DIR", help="also write the features as DIR/<name>.parquet")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    cli.run(main)

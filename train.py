@@ -1,0 +1,120 @@
+"""Train and compare models on cached features: the same clips, the same folds, one table."""
+
+import argparse
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from utils import cli
+
+SHARED = ("corpora", "merge", "drop", "labels", "split", "seed")  # what runs side by side must agree on
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = _options(argv)
+    if options.list:
+        from utils import listing
+
+        print(listing.listing(options.list))
+        return 0
+    from utils import config as configs
+    from utils.errors import ConfigError
+
+    experiments = [configs.read(path, options.set) for path in options.config]
+    _check_comparable(experiments)
+    from extract_feats import cache
+    from models.common import check_input
+
+    command = cli.preprocess_command(options)
+    datasets = []
+    for experiment in experiments:
+        recipe = cache.recipe_of(experiment)
+        check_input(experiment.model, recipe.layout.frames, recipe.label)
+        datasets.append(cache.dataset(experiment, options.features, command=command, limit=options.limit))
+    names = [experiment.name for experiment in experiments]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"two configs are named {max(names, key=names.count)!r}; each run needs a name of its own.")
+    datasets = _common_clips(datasets)
+    for experiment, data in zip(experiments, datasets, strict=True):
+        _run(experiment, data, cache.recipe_of(experiment), options)
+    from evaluation import comparison
+
+    table = comparison.compare([options.checkpoints / name for name in names])
+    comparison.write(table, options.checkpoints / "comparison.csv")
+    print("\n".join(comparison.lines(table)))
+    return 0
+
+
+def _check_comparable(experiments: list) -> None:
+    from utils.errors import ConfigError
+
+    first = experiments[0]
+    for other in experiments[1:]:
+        differing = [key for key in SHARED if getattr(other, key) != getattr(first, key)]
+        if differing:
+            raise ConfigError(
+                f"{first.name} and {other.name} cannot be compared: they differ in {', '.join(differing)}. "
+                f"Set them alike, e.g. --set {differing[0]}=..., or train them one by one."
+            )
+
+
+def _common_clips(datasets: list) -> list:
+    """The clips that every recipe could be extracted from, so that all see the same folds."""
+    import numpy as np
+
+    common = set(datasets[0].ids).intersection(*(data.ids for data in datasets))
+    return [data[np.isin(data.ids, list(common))] if len(common) < len(data) else data for data in datasets]
+
+
+def _run(experiment, data, recipe, options: argparse.Namespace) -> None:
+    """Train one experiment, unless it stands there already."""
+    import json
+
+    from evaluation import checkpoint
+    from evaluation import experiment as running
+    from utils.errors import ConfigError
+
+    folder = options.checkpoints / experiment.name
+    fingerprint = running.fingerprint(data, recipe.text)
+    if (folder / "model.json").exists() and not options.overwrite:
+        changed = checkpoint.changed_keys(folder, experiment)
+        card = json.loads((folder / "model.json").read_text(encoding="utf8"))
+        changed += ["the data"] if not changed and card["fingerprint"] != fingerprint else []
+        if changed:
+            raise ConfigError(
+                f"{folder} holds a run that differs in {', '.join(changed)}. "
+                "Give --overwrite to replace it, or another name with --set name=..."
+            )
+        print(f"{experiment.name}: already trained, {folder}")
+        return
+    work = options.checkpoints / ".work" / experiment.name
+    key = json.dumps([experiment.model_dump(), fingerprint], sort_keys=True)
+    with cli.training_lines(experiment.name) as report:
+        outcome = running.cross_validate(data, experiment, key=key, work=work, report=report)
+        started = time.monotonic()
+        model = running.ship(data, experiment, outcome, work=work, report=report)
+    outcome.seconds += time.monotonic() - started
+    found = checkpoint.write(folder, experiment, data, outcome, model, fingerprint)
+    shutil.rmtree(work)
+    print(checkpoint.text(found))
+    print(f"\n{folder}: model, metrics and plots\n", flush=True)
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.parser(__doc__, "python train.py --config config/ravdess_svm_is10.yaml config/ravdess_cnn1d_is10.yaml")
+    cli.add_experiment_options(parser, required=False)
+    cli.add_checkpoints_option(parser)
+    parser.add_argument("--overwrite", action="store_true", help="train again where a finished run differs")
+    parser.add_argument(
+        "--list", choices=("models", "features", "corpora", "configs"), help="what there is, with arguments and defaults"
+    )
+    options = parser.parse_args(argv)
+    if not options.list and not options.config:
+        parser.error("give --config YAML [YAML ...], or --list models|features|corpora|configs")
+    options.checkpoints = Path(options.checkpoints)
+    return options
+
+
+if __name__ == "__main__":
+    cli.run(main)

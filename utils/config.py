@@ -1,0 +1,210 @@
+"""One YAML, one complete experiment: typed, defaults filled in, every mistake named with its nearest valid word."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from utils import plugins
+from utils.errors import ConfigError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Clip(_Section):
+    """Which part of each file is used, and at which level."""
+
+    offset: float = Field(0.0, ge=0, description="seconds skipped at the start")
+    seconds: float | None = Field(None, gt=0, description="longest part kept, in seconds; null keeps all")
+    trim_db: float | None = Field(None, gt=0, description="cut silence this many dB below the loudest frame")
+    level: Literal["peak", "rms"] | None = Field(None, description="scale the peak to 1, or the level to -25 dB")
+
+
+class Split(_Section):
+    """Which clips test which model."""
+
+    by: Literal["speaker", "listed", "session", "corpus", "official", "random"] = Field(
+        "speaker", description="what is kept whole on one side; random is speaker-dependent"
+    )
+    folds: int | str | list[list[int | str]] = Field(
+        5, description="a number, all (leave one out), emobox, luna_jimenez, or lists of test speakers"
+    )
+    holdout: list[int | str] = Field([], description="speakers kept out of everything, scored last")
+
+
+class Train(_Section):
+    """How a network is trained; estimators do not read it."""
+
+    epochs: int = Field(60, ge=1, description="at most; early stopping may end before")
+    batch_size: int = Field(32, ge=1, description="clips an update")
+    learning_rate: float = Field(0.001, gt=0, description="at the top of its schedule")
+    loss: Literal["crossentropy", "focal"] = Field("crossentropy", description="categorical")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
+    class_weight: Literal["none", "balanced"] = Field("none", description="balanced weighs rare classes up")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="sgd has Nesterov momentum .9")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled, as in AdamW")
+    clip_norm: float | None = Field(None, gt=0, description="largest global norm of the gradient")
+    schedule: Literal["constant", "step", "cosine", "plateau"] = Field(
+        "constant", description="step: times .1 at 1/2 and 3/4; plateau: times .5 after 5 epochs without progress"
+    )
+    warmup_epochs: int = Field(0, ge=0, description="linear rise to learning_rate")
+    patience: int = Field(10, ge=1, description="epochs without a better validation UAR before stopping")
+    runs: int = Field(1, ge=1, description="networks a fold, their probabilities averaged")
+
+
+PluginSection = Annotated[dict[str, Any], Field(min_length=1)]
+
+
+class Config(_Section):
+    """A whole experiment."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="folder below checkpoints/")
+    seed: int = Field(1, ge=0, description="of folds, initial weights, order and noise")
+    rate: int = Field(16000, ge=4000, le=192000, description="Hz; every clip is resampled to it, mono")
+    clip: Clip = Clip()
+    corpora: list[PluginSection] = Field(min_length=1, description="{name, root, ...}; roots are below $SER_DATA")
+    merge: dict[str, str] = Field({}, description="{boredom: neutral}: the left label becomes the right one")
+    drop: list[str] = Field([], description="labels left out")
+    labels: list[str] | None = Field(None, description="must equal what merge and drop leave; fixes the order")
+    features: PluginSection = Field(description="{name, ...}: one file of extract_feats/")
+    normalise: Literal["global", "speaker"] = Field("global", description="whose mean and deviation scale a clip")
+    split: Split = Split()
+    model: PluginSection = Field(description="{name, ...}: one file of models/dnn/ or models/ml/")
+    train: Train = Train()
+
+    def data_folder(self) -> Path:
+        """Return the folder below which relative corpus roots lie: $SER_DATA, or data/ beside the scripts."""
+        return Path(os.environ.get("SER_DATA") or plugins.ROOT / "data")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 reads 1e-3 as text and takes the last of two equal keys; neither is what anyone means."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict:
+    keys = [loader.construct_object(key) for key, _ in node.value]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {key!r} is given twice")
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Return what a YAML text says; ConfigError (one line, beginning with ``where``) if it is not YAML."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: not valid YAML: {' '.join(str(error).split())}.") from error
+
+
+def read(path: Path | str, overrides: list[str] = ()) -> Config:
+    """Return the experiment of a YAML file, ``KEY=VALUE`` overrides applied (``corpora.0.root=EMO-DB``).
+
+    Raises:
+        ConfigError: no such file, not YAML, an unknown key, a wrong type, an unknown plug-in or argument.
+    """
+    path = Path(path)
+    if not path.is_file():
+        found = sorted(p.stem for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        raise ConfigError(f"{path}: no such config.{plugins.nearest(path.stem, found)} See train.py --list configs.")
+    raw = parse_yaml(path.read_text(encoding="utf8"), str(path))
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: holds no 'key: value' lines. Copy one of config/*.yaml to begin.")
+    for override in overrides:
+        _override(raw, override)
+    return check(raw, str(path))
+
+
+def check(raw: dict, where: str) -> Config:
+    """Return the experiment of an already parsed YAML mapping; errors begin with ``where``."""
+    try:
+        config = Config.model_validate(raw)
+        sections = {"features": config.features, "model": config.model}
+        for key, section in sections.items():
+            if "name" not in section:
+                raise ConfigError(f"{key}: 'name' must be given, e.g. {key}: {{name: {_example(key)}}}.")
+        features = {"name": config.features["name"], **plugins.arguments("features", config.features)}
+        model = {"name": config.model["name"], **plugins.arguments("models", config.model)}
+        corpora = [_corpus(entry) for entry in config.corpora]
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_message(error, raw)}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    return config.model_copy(update={"features": features, "model": model, "corpora": corpora})
+
+
+def _example(key: str) -> str:
+    return {"features": "opensmile, set: IS10", "model": "svm"}[key]
+
+
+def _corpus(entry: dict) -> dict:
+    for key in ("name", "root"):
+        if not isinstance(entry.get(key), str):
+            raise ConfigError(f"corpora: each needs '{key}', e.g. {{name: ravdess, root: RAVDESS}}; got {entry!r}.")
+    rest = {key: value for key, value in entry.items() if key != "root"}
+    return {"name": entry["name"], "root": entry["root"], **plugins.arguments("corpora", rest)}
+
+
+def _override(raw: dict, override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {override}: must be KEY=VALUE, e.g. --set split.folds=10.")
+    *parents, last = key.split(".")
+    here: Any = raw
+    for step in parents:
+        if isinstance(here, list):
+            if not step.isdigit() or int(step) >= len(here):
+                raise ConfigError(f"--set {override}: {step!r} is not a place in a list of {len(here)}.")
+            here = here[int(step)]
+        else:
+            if here.get(step) is None:
+                here[step] = {}
+            here = here[step]
+        if not isinstance(here, (dict, list)):
+            raise ConfigError(f"--set {override}: {step!r} holds a single value, nothing lies below it.")
+    parsed = parse_yaml(value, f"--set {override}")
+    if isinstance(here, list):
+        if not last.isdigit() or int(last) >= len(here):
+            raise ConfigError(f"--set {override}: {last!r} is not a place in a list of {len(here)}.")
+        here[int(last)] = parsed
+    else:
+        here[last] = parsed
+
+
+def _message(error: ValidationError, raw: dict) -> str:
+    """One line for the first of pydantic's findings, and how many more there are."""
+    found = error.errors()
+    first = found[0]
+    path = [part for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
+    where = ".".join(str(part) for part in path)
+    others = len({f["loc"][:1] for f in found}) - 1
+    more = f" ({others} more key{'s' * (others > 1)} to mend)" if others else ""
+    if first["type"] == "extra_forbidden":
+        known = _keys_beside(first["loc"])
+        message = f"{where!r} is not a known key.{plugins.nearest(first['loc'][-1], known)} Known: {', '.join(known)}."
+    elif first["type"] == "missing":
+        message = f"{where!r} must be given."
+    else:
+        wanted = first["msg"].replace("Input should be", "must be").replace("String should", "must")
+        message = f"{where}: {wanted}, got {first['input']!r}."
+    return message + more
+
+
+def _keys_beside(location: tuple) -> list[str]:
+    section: Any = Config
+    for part in location[:-1]:
+        section = section.model_fields[part].annotation
+    return list(section.model_fields)

@@ -1,0 +1,26 @@
+"""What there is: plug-ins with their arguments and defaults, and the configs that come along."""
+
+import textwrap
+
+from utils import plugins
+
+
+def listing(what: str) -> str:
+    """Return the listing of "models", "features", "corpora" or "configs", at most 80 columns wide."""
+    if what == "configs":
+        return "\n".join(_configs())
+    lines = []
+    for name, plugin in plugins.every(what).items():
+        lines += textwrap.wrap(f"{name}: {plugin.summary}", 80, subsequent_indent="  ")
+        for argument, stated in plugin.arguments.items():
+            lines += textwrap.wrap(f"{argument}: {stated}", 76, initial_indent="    ", subsequent_indent="      ")
+    return "\n".join(lines)
+
+
+def _configs() -> list[str]:
+    found = []
+    for path in sorted((plugins.ROOT / "config").glob("*.yaml")):
+        first = path.read_text(encoding="utf8").partition("\n")[0]
+        about = first.removeprefix("#").strip() if first.startswith("#") else ""
+        found += textwrap.wrap(f"config/{path.name}: {about}", 80, subsequent_indent="  ")
+    return found

@@ -1,0 +1,67 @@
+"""The look of the plots: colours, an empty figure, axes without clutter, words that do not collide.
+
+The colours stay apart under every common colour blindness (Okabe & Ito 2008, jfly.uni-koeln.de/color).
+"""
+
+import textwrap
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+INK, GREY, LINE = "#22303c", "#66717b", "#d9dfe4"
+BLUE, ORANGE = "#0072b2", "#d55e00"
+BLUES = LinearSegmentedColormap.from_list("blues", ["#f3f6f9", "#9cc9e6", BLUE, "#003a5d"])
+DPI, SIDE = 125, 6.4  # dots an inch, inches: 800 dots
+
+
+def new_figure(width: float, height: float, *, layout: str | None = "constrained") -> Figure:
+    """Return an empty white figure, inches; what is added is laid out so that nothing is cut off."""
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout=layout)
+    FigureCanvasAgg(figure)
+    if layout:
+        figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    return figure
+
+
+def text_size(figure: Figure, text: Text) -> np.ndarray:
+    """Return width and height of a text in inches."""
+    box = text.get_window_extent(figure.canvas.get_renderer())
+    return np.array([box.width, box.height]) / figure.dpi
+
+
+def wrap(label: str) -> str:
+    """Return the label in lines of about 14 letters, underscores as spaces."""
+    return "\n".join(textwrap.wrap(label.replace("_", " "), 14, break_long_words=False)) or label
+
+
+def tidy(axes: Axes, *, grid: bool = True) -> None:
+    """Leave of the frame what is needed to read values off, in grey."""
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(LINE)
+    axes.tick_params(color=LINE, labelcolor=GREY, labelsize=9, left=False)
+    if grid:
+        axes.grid(axis="y", color=LINE, linewidth=0.8)
+        axes.set_axisbelow(True)
+
+
+def label_ends(axes: Axes, ends: Mapping[str, tuple[str, float]]) -> None:
+    """Write each word right of where its lines end, apart from one another."""
+    low, high = axes.get_ylim()
+    apart, below = 0.08 * (high - low), -np.inf
+    for word, (colour, height) in sorted(ends.items(), key=lambda item: item[1][1]):
+        height = max(height, below + apart)
+        below = height
+        axes.annotate(
+            word,
+            (1.02, height),
+            xycoords=("axes fraction", "data"),
+            color=colour,
+            size=10,
+            va="center",
+            annotation_clip=False,
+        )

@@ -43,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_provenance(predictor.card))
     answers, failed = [], 0
     with ExitStack() as stack:
-        report = stack.enter_context(cli.progress("predicting", "files")) if len(files) > 1 else lambda done, total: None
+        report = (
+            stack.enter_context(cli.progress("predicting", "files")) if len(files) > 1 else lambda done, total: None
+        )
         for done, file in enumerate(files, 1):
             answer = _answer(predictor, extractor, file, speaker)
             failed += bool(answer.error)
@@ -75,7 +77,7 @@ class Extractor:
         version = self.module.layout(**self.arguments).version
         if version != card["feature_version"]:
             raise ConfigError(
-                f"{card['name']} was trained on features of version {card['feature_version']}, here they are {version}. "
+                f"{card['name']} was trained on features of version {card['feature_version']}; here it is {version}. "
                 "Install the requirements it was trained with, or preprocess and train again."
             )
 
@@ -144,7 +146,7 @@ def _write_csv(path: Path, answers: list[Answer], labels: list[str]) -> None:
 
 
 def _draw(answers: list[Answer], radar: Path | None, single: bool, *, quiet: bool) -> None:
-    """One chart a file: into the folder ``radar`` for many, else to ``radar`` or <stem>_radar.png in the working folder."""
+    """One chart a file: in the folder ``radar`` for many, else ``radar`` or <stem>_radar.png in the working folder."""
     from utils import plots
 
     named = [answer for answer in answers if not answer.error]
@@ -161,9 +163,15 @@ def _draw(answers: list[Answer], radar: Path | None, single: bool, *, quiet: boo
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.parser(__doc__, "python predict.py --checkpoint checkpoints/ravdess_svm_is10 call.wav --radar call.png")
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="a trained model, checkpoints/NAME")
-    parser.add_argument("inputs", nargs="+", metavar="FILE|DIR|-", help="audio files, folders, or - for one file on stdin")
+    parser = cli.parser(
+        __doc__, "python predict.py --checkpoint checkpoints/ravdess_svm_is10 call.wav --radar call.png"
+    )
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, metavar="DIR", help="a trained model, checkpoints/NAME"
+    )
+    parser.add_argument(
+        "inputs", nargs="+", metavar="FILE|DIR|-", help="audio files, folders, or - for one file on stdin"
+    )
     parser.add_argument("--radar", type=Path, metavar="PATH", help="chart as PNG, SVG or PDF; a folder for many files")
     parser.add_argument("--json", action="store_true", help="one JSON line a file")
     parser.add_argument("--csv", type=Path, metavar="PATH", help="also write a table")

@@ -107,7 +107,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_checkpoints_option(parser)
     parser.add_argument("--overwrite", action="store_true", help="train again where a finished run differs")
     parser.add_argument(
-        "--list", choices=("models", "features", "corpora", "configs"), help="what there is, with arguments and defaults"
+        "--list",
+        choices=("models", "features", "corpora", "configs"),
+        help="what there is, with arguments and defaults",
     )
     options = parser.parse_args(argv)
     if not options.list and not options.config:

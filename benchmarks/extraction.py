@@ -31,9 +31,7 @@ def waves(root: Path, rate: int, count: int) -> list[np.ndarray]:
     """Return count waves spread over the corpus."""
     files = sorted(path for path in root.rglob("*") if path.suffix in (".flac", ".wav"))
     if len(files) < count:
-        sys.exit(
-            f"{root}: {len(files)} audio files, {count} are needed. Set SER_DATA to the corpora's folder."
-        )
+        sys.exit(f"{root}: {len(files)} audio files, {count} are needed. Set SER_DATA to the corpora's folder.")
     return [audio.read(file, rate) for file in files[:: len(files) // count][:count]]
 
 
@@ -85,9 +83,7 @@ def report(title: str, clips: list[np.ndarray], rivals: dict[str, Callable], rep
     first = next(iter(taken.values()))
     print(title)
     for name, seconds in taken.items():
-        print(
-            f"  {name:34s} {seconds / len(clips) * 1000:8.2f} ms a clip   {seconds / first:6.3f} of the first"
-        )
+        print(f"  {name:34s} {seconds / len(clips) * 1000:8.2f} ms a clip   {seconds / first:6.3f} of the first")
 
 
 def stacks(clips: list[np.ndarray], rate: int, repeats: int) -> None:
@@ -128,9 +124,7 @@ def rates(clips: list[np.ndarray], rate: int, repeats: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--rates", action="store_true", help="also print times real time of every plug-in")

@@ -52,9 +52,7 @@ def find(entry: Mapping[str, Any], data: Path) -> Path:
     """
     plugin = plugins.get("corpora", entry["name"])
     if not isinstance(entry.get("root"), (str, Path)) or not str(entry["root"]):
-        raise ConfigError(
-            f"corpus {plugin.name}: 'root' must be given: its folder, below $SER_DATA or absolute."
-        )
+        raise ConfigError(f"corpus {plugin.name}: 'root' must be given: its folder, below $SER_DATA or absolute.")
     root = Path(data, Path(entry["root"]).expanduser())
     if not root.is_dir():
         beside = [p.name for p in root.parent.iterdir() if p.is_dir()] if root.parent.is_dir() else []

@@ -19,9 +19,7 @@ GRAMMAR = "a folder an emotion, e.g. angry/anna_01.wav"
 NAMED_BY_FOLDER = True
 
 
-def utterances(
-    root: Path, *, speaker: str | None = None, emotion: str | None = None
-) -> Iterator[Utterance | Rejected]:
+def utterances(root: Path, *, speaker: str | None = None, emotion: str | None = None) -> Iterator[Utterance | Rejected]:
     r"""Yield the clips.
 
     Args:
@@ -37,9 +35,7 @@ def utterances(
     return walk(root, lambda path: parse(path, root, *patterns), copies=False)
 
 
-def parse(
-    path: Path, root: Path, speaker: re.Pattern | None = None, emotion: re.Pattern | None = None
-) -> Utterance:
+def parse(path: Path, root: Path, speaker: re.Pattern | None = None, emotion: re.Pattern | None = None) -> Utterance:
     r"""Return the utterance of a file below root.
 
     >>> clip = parse(Path("mine/angry/anna_01.wav"), Path("mine"), re.compile(r"^(\w+?)_"))
@@ -66,9 +62,7 @@ def _compile(key: str, pattern: str | None) -> re.Pattern | None:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ConfigError(
-            f"corpus folders: {key}: {pattern!r} is no pattern that re reads ({error})."
-        ) from error
+        raise ConfigError(f"corpus folders: {key}: {pattern!r} is no pattern that re reads ({error}).") from error
     if not compiled.groups:
         raise ConfigError(f"corpus folders: {key}: {pattern!r} has no group; bracket the {key}: '^(\\w+?)_'.")
     return compiled

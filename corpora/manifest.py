@@ -78,12 +78,8 @@ def _rows(table: Path, columns: dict[str, str]) -> list[dict[str, str]]:
     for key, column in columns.items():
         if column not in known:
             hint, listed = nearest(column, known), ", ".join(known)
-            raise ConfigError(
-                f"corpus manifest: {key}: {table} has no column {column!r}.{hint} It has: {listed}."
-            )
-    return [
-        {key: "" if row[c] is None else str(row[c]).strip() for key, c in columns.items()} for row in rows
-    ]
+            raise ConfigError(f"corpus manifest: {key}: {table} has no column {column!r}.{hint} It has: {listed}.")
+    return [{key: "" if row[c] is None else str(row[c]).strip() for key, c in columns.items()} for row in rows]
 
 
 def _read_parquet(table: Path) -> tuple[list[str], list[dict]]:
@@ -100,9 +96,7 @@ def _read_text(table: Path) -> tuple[list[str], list[dict]]:
     rows = []
     for row in reader:
         if None in row:  # DictReader's key for what the header has no column for
-            raise ValueError(
-                f"line {reader.line_num} has more fields than the header; quote those with {separator!r}"
-            )
+            raise ValueError(f"line {reader.line_num} has more fields than the header; quote those with {separator!r}")
         rows.append(row)
     if not reader.fieldnames:
         raise ValueError("it is empty")

@@ -36,9 +36,7 @@ CHANNEL = {"speech": ("01",), "song": ("02",), "both": ("01", "02")}
 ACTORS = tuple(f"{actor:02}" for actor in range(1, 25))
 
 
-def utterances(
-    root: Path, *, channel: Literal["speech", "song", "both"] = "speech"
-) -> Iterator[Utterance | Rejected]:
+def utterances(root: Path, *, channel: Literal["speech", "song", "both"] = "speech") -> Iterator[Utterance | Rejected]:
     """Yield the clips of a channel."""
 
     def parse_channel(path: Path) -> Utterance | None:

@@ -107,9 +107,7 @@ def _style(mean: Style, *offsets: Style) -> Style:
     return Style._make(np.maximum(LEAST, np.sum([mean, *offsets], axis=0)))
 
 
-def _contour(
-    style: Style, speaker: Voice, n: int, time: np.ndarray, random: np.random.Generator
-) -> np.ndarray:
+def _contour(style: Style, speaker: Voice, n: int, time: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Return F0 in Hz, (n,): an accent on every syllable, random in height, on a slope."""
     accents = np.clip(random.normal(0, 0.5, n), -1, 1) * style.span / 2
     knots = np.concatenate([[-style.span / 4], accents, [-style.span / 4]])
@@ -125,9 +123,7 @@ def _smoothed(curve: np.ndarray, width: int) -> np.ndarray:
     return (total[width:] - total[:-width]) / width
 
 
-def _syllables(
-    n: int, seconds: float, time: np.ndarray, random: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def _syllables(n: int, seconds: float, time: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return the amplitude of voicing and of frication, 0 to 1; every syllable starts with a consonant."""
     position = time * n % 1
     index = np.minimum((time * n).astype(int), n - 1)

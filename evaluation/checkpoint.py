@@ -37,9 +37,7 @@ def scores(data: Dataset, config: Config, outcome: Outcome) -> dict[str, Any]:
     part, probabilities = data[tested], outcome.probabilities[tested]
     found = metrics.scores(part.truth, probabilities, data.labels)
     predicted = probabilities.argmax(axis=1)
-    interval = statistics.uar_interval(
-        part.truth, predicted, part.speakers, len(data.labels), seed=config.seed
-    )
+    interval = statistics.uar_interval(part.truth, predicted, part.speakers, len(data.labels), seed=config.seed)
     folds = [_fold_scores(data, fold, outcome.probabilities) for fold in outcome.folds]
     split = config.split.model_dump()
     return {
@@ -60,9 +58,7 @@ def scores(data: Dataset, config: Config, outcome: Outcome) -> dict[str, Any]:
 
 
 def _fold_scores(data: Dataset, fold: splits.Fold, probabilities: np.ndarray) -> dict[str, Any]:
-    matrix = metrics.confusion(
-        data.truth[fold.test], probabilities[fold.test].argmax(axis=1), len(data.labels)
-    )
+    matrix = metrics.confusion(data.truth[fold.test], probabilities[fold.test].argmax(axis=1), len(data.labels))
     return {
         "name": fold.name,
         "test_speakers": sorted(set(data.speakers[fold.test].tolist())),
@@ -83,9 +79,7 @@ def holdout_scores(data: Dataset, config: Config, model: EmotionModel) -> dict[s
     )
 
 
-def card(
-    config: Config, data: Dataset, model: EmotionModel, found: Mapping, fingerprint: str
-) -> dict[str, Any]:
+def card(config: Config, data: Dataset, model: EmotionModel, found: Mapping, fingerprint: str) -> dict[str, Any]:
     """Return the content of model.json: all that prediction needs beside the graph."""
     features = plugins.get("features", config.features["name"])
     arguments = {key: value for key, value in config.features.items() if key != "name"}
@@ -107,9 +101,7 @@ def card(
         "protocol": found["protocol"],
         "uar": found["uar"],
         "uar_ci95": found["uar_ci95"],
-        "training_statistics": {"mean": model.mean_.tolist(), "std": model.std_.tolist()}
-        if speaker
-        else None,
+        "training_statistics": {"mean": model.mean_.tolist(), "std": model.std_.tolist()} if speaker else None,
         "fingerprint": fingerprint,
         "versions": {name: version(name) for name in LIBRARIES},
     }
@@ -138,9 +130,7 @@ def write(
     (aside / "metrics.txt").write_text(text(found) + "\n", encoding="utf8")
     _predictions(aside / "predictions.csv", data, outcome)
     title = f"{config.name}: UAR {found['uar']:.3f}"
-    plots.save(
-        plots.confusion(np.array(found["confusion"]), data.labels, title=title), aside / "confusion.png"
-    )
+    plots.save(plots.confusion(np.array(found["confusion"]), data.labels, title=title), aside / "confusion.png")
     if outcome.histories:
         plots.save(plots.curves(outcome.histories), aside / "curves.png")
     shutil.rmtree(folder, ignore_errors=True)
@@ -155,16 +145,12 @@ def _json(path: Path, content: Mapping) -> None:
 def _predictions(path: Path, data: Dataset, outcome: Outcome) -> None:
     with path.open("w", newline="", encoding="utf8") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            ["id", "speaker", "truth", "predicted", "fold", *(f"p_{label}" for label in data.labels)]
-        )
+        writer.writerow(["id", "speaker", "truth", "predicted", "fold", *(f"p_{label}" for label in data.labels)])
         for row in np.flatnonzero(outcome.fold >= 0):
             p = outcome.probabilities[row]
             labels = (data.labels[data.truth[row]], data.labels[p.argmax()])
             fold = outcome.fold[row] + 1
-            writer.writerow(
-                [data.ids[row], data.speakers[row], *labels, fold, *(f"{value:.6f}" for value in p)]
-            )
+            writer.writerow([data.ids[row], data.speakers[row], *labels, fold, *(f"{value:.6f}" for value in p)])
 
 
 @dataclass(frozen=True)
@@ -181,9 +167,7 @@ def read_predictions(folder: Path) -> Predictions:
     """Return the out-of-fold predictions of a finished run."""
     with (folder / "predictions.csv").open(newline="", encoding="utf8") as file:
         rows = list(csv.DictReader(file))
-    return Predictions(
-        *(np.array([row[key] for row in rows]) for key in ("id", "speaker", "truth", "predicted"))
-    )
+    return Predictions(*(np.array([row[key] for row in rows]) for key in ("id", "speaker", "truth", "predicted")))
 
 
 def text(found: Mapping[str, Any]) -> str:
@@ -227,13 +211,7 @@ def changed_keys(folder: Path, config: Config) -> list[str]:
 def _differences(old: Any, new: Any, where: str) -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         keys: Sequence[str] = sorted(set(old) | set(new))
-        return [
-            d for key in keys for d in _differences(old.get(key), new.get(key), f"{where}.{key}".lstrip("."))
-        ]
+        return [d for key in keys for d in _differences(old.get(key), new.get(key), f"{where}.{key}".lstrip("."))]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [
-            d
-            for n, pair in enumerate(zip(old, new, strict=True))
-            for d in _differences(*pair, f"{where}.{n}")
-        ]
+        return [d for n, pair in enumerate(zip(old, new, strict=True)) for d in _differences(*pair, f"{where}.{n}")]
     return [] if old == new else [where]

@@ -67,12 +67,16 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     out = [head]
     for row in rows:
         interval = f"[{row['uar_lo']:.3f}, {row['uar_hi']:.3f}]"
-        figures = f"{row['uar']:6.3f}  {interval:<15}{row['accuracy']:10.3f}{row['macro_f1']:10.3f}{row['seconds']:9.1f}"
+        figures = (
+            f"{row['uar']:6.3f}  {interval:<15}{row['accuracy']:10.3f}{row['macro_f1']:10.3f}{row['seconds']:9.1f}"
+        )
         out.append(f"{row['name']:<{width}}{figures}")
     for row in rows[1:]:
         if row["difference"] is not None:
             interval = f"[{row['difference_lo']:+.3f}, {row['difference_hi']:+.3f}]"
-            out.append(f"{row['name']} - {rows[0]['name']}: {row['difference']:+.3f} UAR {interval}, p = {row['p']:.3f}")
+            out.append(
+                f"{row['name']} - {rows[0]['name']}: {row['difference']:+.3f} UAR {interval}, p = {row['p']:.3f}"
+            )
     protocols = {row["protocol"] for row in rows}
     out += [f"all {protocol}" if len(protocols) == 1 else f"{protocol}" for protocol in sorted(protocols)]
     return out

@@ -146,9 +146,7 @@ def _informed(model: EmotionModel, test: Dataset, rng: np.random.Generator) -> d
 
     -1 marks the clips that were given for enrolment: they are not scored in that draw.
     """
-    found = {
-        "transductive": model.probabilities(test.features, model.speaker_statistics(test)).argmax(axis=1)
-    }
+    found = {"transductive": model.probabilities(test.features, model.speaker_statistics(test)).argmax(axis=1)}
     for name, clips in ENROLMENT.items():
         found[name] = np.full((DRAWS, len(test)), -1)
         for speaker in np.unique(test.speakers):
@@ -159,14 +157,12 @@ def _informed(model: EmotionModel, test: Dataset, rng: np.random.Generator) -> d
                     continue  # a speaker with one clip has none left to score
                 asked = np.delete(rows, given)
                 statistics = model.enrolled(test.features[rows[given]], len(asked))
-                found[name][draw, asked] = model.probabilities(test.features[asked], statistics).argmax(
-                    axis=1
-                )
+                found[name][draw, asked] = model.probabilities(test.features[asked], statistics).argmax(axis=1)
     return found
 
 
 def _pool(data: Dataset, config: Config, folds: list, work: Path, before: set[int], seconds: float) -> Outcome:
-    """Bring the folds together; ``before`` are those that an earlier call had finished, ``seconds`` what this one took."""
+    """Bring the folds together; ``before``: those an earlier call had finished, ``seconds``: what this one took."""
     n_classes = len(data.labels)
     outcome = Outcome(np.zeros((len(data), n_classes), np.float32), np.full(len(data), -1), {}, folds, "none")
     outcome.seconds = seconds
@@ -179,9 +175,7 @@ def _pool(data: Dataset, config: Config, folds: list, work: Path, before: set[in
             for name in set(counts) & set(saved):
                 for predicted in np.atleast_2d(saved[name]):
                     scored = predicted >= 0
-                    counts[name] += metrics.confusion(
-                        data.truth[fold.test][scored], predicted[scored], n_classes
-                    )
+                    counts[name] += metrics.confusion(data.truth[fold.test][scored], predicted[scored], n_classes)
         outcome.validation = progress["validation"]
         outcome.seconds += progress["seconds"] if number in before else 0
         outcome.histories += progress["histories"]

@@ -75,9 +75,7 @@ def scores(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) 
         "log_loss": log_loss(truth, probabilities),
         "brier": brier(truth, probabilities),
         "ece": ece(truth, probabilities),
-        "per_class": {
-            label: {"precision": p, "recall": r, "f1": f, "support": n} for label, p, r, f, n in columns
-        },
+        "per_class": {label: {"precision": p, "recall": r, "f1": f, "support": n} for label, p, r, f, n in columns},
         "confusion": matrix.tolist(),
     }
 

@@ -79,7 +79,9 @@ def scan(config: Config, limit: int | None = None) -> list[Scan]:
     chosen, _ = _choose(config, chain.from_iterable(utterances for utterances, _ in read), limit)
     by_id = {utterance.id: utterance for utterance in chosen}
     if len(by_id) < len(chosen):
-        raise ConfigError(f"{config.name}: two of its corpora give clips the same ids; list each folder once, under names of their own.")
+        raise ConfigError(
+            f"{config.name}: two of its corpora give clips the same ids; list each folder once, each with its own name."
+        )
     scans = []
     for entry, (utterances, rejected) in zip(config.corpora, read, strict=True):
         mine = [by_id[u.id] for u in utterances if u.id in by_id]
@@ -134,9 +136,7 @@ def fill(
     return outcome
 
 
-def _fill(
-    found: Scan, store: FeatureStore, files: KnownFiles, jobs: int, verify: bool, progress: Callable
-) -> Outcome:
+def _fill(found: Scan, store: FeatureStore, files: KnownFiles, jobs: int, verify: bool, progress: Callable) -> Outcome:
     paths = [u.path for u in found.chosen]
     known = {} if verify else files.unchanged(paths)
     outcome = Outcome({}, [Rejected(path, known[path]) for path in paths if isinstance(known.get(path), str)])

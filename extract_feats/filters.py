@@ -52,9 +52,7 @@ def mel_edges(n_mels: int, fmin: float, fmax: float) -> np.ndarray:
 
 
 @lru_cache
-def mel_filters(
-    rate: int, n_fft: int, n_mels: int, fmin: float = 0.0, fmax: float | None = None
-) -> np.ndarray:
+def mel_filters(rate: int, n_fft: int, n_mels: int, fmin: float = 0.0, fmax: float | None = None) -> np.ndarray:
     """Return triangular filters of unit area (n_fft // 2 + 1, n_mels); fmax None is half the rate.
 
     Raises:
@@ -101,9 +99,7 @@ def contrast_bands(rate: int, n_fft: int) -> tuple[tuple[int, int, int], ...]:
     """
     edges = np.concatenate([[0], CONTRAST_FMIN * 2 ** np.arange(N_CONTRAST)])
     if edges[-2] >= rate / 2:
-        raise ConfigError(
-            f"contrast needs a rate above {2 * edges[-2]:g} Hz, got {rate}: raise rate or leave it out."
-        )
+        raise ConfigError(f"contrast needs a rate above {2 * edges[-2]:g} Hz, got {rate}: raise rate or leave it out.")
     frequency = np.fft.rfftfreq(n_fft, 1 / rate)
     bands = []
     for k, (low, high) in enumerate(itertools.pairwise(edges)):

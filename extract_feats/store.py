@@ -225,7 +225,7 @@ def export(store: FeatureStore, clips: Iterable[Mapping], path: Path) -> None:
     Vectors give one column a feature; frames give one column ``frames`` of lists, and the feature names
     are in the schema's metadata.
     """
-    import pyarrow.parquet
+    from pyarrow import parquet
 
     clips = [clip for clip in clips if clip["digest"] and store.has([key(clip["digest"])])[0]]
     features = store.read([key(clip["digest"]) for clip in clips])
@@ -236,4 +236,4 @@ def export(store: FeatureStore, clips: Iterable[Mapping], path: Path) -> None:
         columns |= {name: pa.array(column) for name, column in zip(store.names, features.T, strict=True)}
     table = pa.table(columns).replace_schema_metadata({"names": json.dumps(store.names), "recipe": store.recipe.text})
     path.parent.mkdir(parents=True, exist_ok=True)
-    pa.parquet.write_table(table, path)
+    parquet.write_table(table, path)

@@ -39,14 +39,14 @@ class KerasModel(EmotionModel):
         self,
         data: Dataset,
         statistics: Statistics,
-        validation: Dataset | None = None,
+        validation: tuple[Dataset, Statistics] | None = None,
         *,
         train: Train,
         state: Path | None = None,
         report: Report = lambda line: None,
     ) -> None:
         """Train ``train.runs`` networks; ``state`` is a folder for what resuming needs."""
-        held = (validation.features, self.training_statistics(validation), validation.truth) if validation else None
+        held = (validation[0].features, validation[1], validation[0].truth) if validation else None
         self.networks_, self.progress_ = [], []
         for run in range(train.runs):
             seed = self.seed + 1000 * run
@@ -104,7 +104,7 @@ class KerasModel(EmotionModel):
         graph = onnx.load(path)
         onnx.save(onnx_graph.named(graph, {graph.graph.output[0].name: "probabilities"}), path)
 
-    def _example(self, serving: keras.Model) -> list[np.ndarray]:
+    def _example(self, serving: keras.Model) -> np.ndarray | list[np.ndarray]:
         shapes = [tuple(16 if size is None else size for size in tensor.shape) for tensor in serving.inputs]
         return [np.ones(shape, "int64" if len(shape) == 1 else "float32") for shape in shapes]
 

@@ -87,7 +87,9 @@ def _pooling() -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     return nodes, constants
 
 
-def joined(first: onnx.ModelProto, second: onnx.ModelProto, link: tuple[str, str], probabilities: str) -> onnx.ModelProto:
+def joined(
+    first: onnx.ModelProto, second: onnx.ModelProto, link: tuple[str, str], probabilities: str
+) -> onnx.ModelProto:
     """Return ``first`` with ``second`` behind it, one output called ``probabilities``."""
     second.ir_version = first.ir_version
     second = onnx.compose.add_prefix(second, "model_")

@@ -24,7 +24,9 @@ class Predictor:
         """
         for name in ("model.json", "model.onnx"):
             if not (checkpoint / name).is_file():
-                raise ConfigError(f"{checkpoint}: no {name} in it. Give a folder that train.py wrote, checkpoints/NAME.")
+                raise ConfigError(
+                    f"{checkpoint}: no {name} in it. Give a folder that train.py wrote, checkpoints/NAME."
+                )
         self.card = json.loads((checkpoint / "model.json").read_text(encoding="utf8"))
         self.labels: list[str] = self.card["labels"]
         options = onnxruntime.SessionOptions()
@@ -59,7 +61,7 @@ class Predictor:
     def probabilities(
         self, features: Sequence[np.ndarray], speaker: tuple[np.ndarray, np.ndarray] | None = None
     ) -> np.ndarray:
-        """Return (n, classes) float32 for n clips, each (dims,) or (frames, dims); clips of like length share a batch."""
+        """Return (n, classes) float32 for n clips, each (dims,) or (frames, dims), batched by length."""
         found = np.empty((len(features), len(self.labels)), np.float32)
         order = np.argsort([len(clip) for clip in features], kind="stable")
         for start in range(0, len(order), BATCH):

@@ -39,7 +39,7 @@ class SklearnModel(EmotionModel):
 
     file = "model.skops"
 
-    def _fit(self, data: Dataset, statistics: Statistics, validation: Dataset | None = None, **_) -> None:
+    def _fit(self, data: Dataset, statistics: Statistics, validation=None, **_) -> None:
         build = self.plugin.load().build
         estimator = build(**self.arguments)
         if "random_state" in estimator.get_params():

@@ -30,11 +30,11 @@ class Progress:
     history: dict[str, list[float]] = field(default_factory=lambda: {"loss": [], "val_loss": [], "val_uar": []})
 
 
-def inputs(features: Features, statistics: Statistics) -> list[np.ndarray]:
+def inputs(features: Features, statistics: Statistics) -> np.ndarray | list[np.ndarray]:
     """Return what a network gets for these clips: scaled vectors, or scaled padded frames and lengths."""
     mean, std = statistics.mean[statistics.of], statistics.std[statistics.of]
     if not isinstance(features, Frames):
-        return [(features - mean) / std]
+        return (features - mean) / std
     longest = int(features.lengths.max())
     padded, lengths = features.pad(-(-longest // FRAME_STEP) * FRAME_STEP)
     for row, length, m, s in zip(padded, lengths, mean, std, strict=True):

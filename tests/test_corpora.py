@@ -30,9 +30,7 @@ def touch(root: Path, *names: str) -> Path:
 
 
 def clips(*pairs: tuple[str, str]) -> list[Utterance]:
-    return [
-        Utterance(f"c/{i}", Path(f"{i}.wav"), emotion, speaker) for i, (emotion, speaker) in enumerate(pairs)
-    ]
+    return [Utterance(f"c/{i}", Path(f"{i}.wav"), emotion, speaker) for i, (emotion, speaker) in enumerate(pairs)]
 
 
 @pytest.mark.parametrize("name", PLUGINS)
@@ -179,9 +177,7 @@ def test_words_that_do_not_occur_are_refused(merge, drop, given, message):
 
 
 def test_limit_takes_every_speaker_in_turn():
-    data = clips(
-        *[(e, s) for s in ("z", "b", "a") for e in ("sad", "angry") for _ in range(3)], ("calm", "a")
-    )
+    data = clips(*[(e, s) for s in ("z", "b", "a") for e in ("sad", "angry") for _ in range(3)], ("calm", "a"))
     few = corpora.limit(data, 4)
     assert Counter((u.emotion, u.speaker) for u in few) == {
         ("sad", "a"): 2, ("sad", "b"): 1, ("sad", "z"): 1,

@@ -61,9 +61,7 @@ def test_duplicates_are_named_and_contradictions_too():
 
 
 def test_rejected_files_are_counted_by_reason():
-    rejected = [Rejected(Path(f"{i}.wav"), "empty file.") for i in range(5)] + [
-        Rejected(Path("x.wav"), "silent")
-    ]
+    rejected = [Rejected(Path(f"{i}.wav"), "empty file.") for i in range(5)] + [Rejected(Path("x.wav"), "silent")]
     found = text(*corpus(), rejected=rejected)
     assert "rejected: 6 files" in found and "- 5 x empty file.: 0.wav, 1.wav, 2.wav, ... (2 more)" in found
     assert found.index("5 x empty") < found.index("1 x silent: x.wav")

@@ -1,8 +1,6 @@
 """The parsers and the check on the real corpora, where they are."""
 
-import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -12,14 +10,6 @@ from utils import audio
 
 RAVDESS = {"name": "ravdess", "root": "RAVDESS"}
 EMODB = {"name": "emodb", "root": "EMO-DB-2s"}
-
-
-@pytest.fixture
-def speech() -> Path:
-    data = Path(os.environ.get("SER_DATA", "data"))
-    if not (data / "RAVDESS").is_dir():
-        pytest.skip(f"no {data / 'RAVDESS'}: set SER_DATA to the folder that holds the corpora")
-    return data
 
 
 def check(entry, data, paths=None) -> str:

@@ -55,11 +55,7 @@ def test_the_plugins_of_the_contract_are_there():
 @pytest.mark.parametrize("name", PLUGINS)
 def test_layout_and_names_take_what_extract_takes(name):
     module = load(name)
-    asked = {
-        k: p.default
-        for k, p in inspect.signature(module.extract).parameters.items()
-        if p.kind == p.KEYWORD_ONLY
-    }
+    asked = {k: p.default for k, p in inspect.signature(module.extract).parameters.items() if p.kind == p.KEYWORD_ONLY}
     laid = {k: p.default for k, p in inspect.signature(module.layout).parameters.items()}
     assert laid == asked
     assert {k: a.default for k, a in PLUGINS[name].arguments.items()} == asked
@@ -104,9 +100,7 @@ def test_other_arguments_with_the_same_recipe_give_the_same_numbers(name, argume
     module = load(name)
     mine = module.layout(**arguments)
     for other in ({}, *VARIANTS.get(name, [])):
-        same = np.array_equal(
-            module.extract(voice(), RATE, **arguments), module.extract(voice(), RATE, **other)
-        )
+        same = np.array_equal(module.extract(voice(), RATE, **arguments), module.extract(voice(), RATE, **other))
         assert same == (mine.recipe == module.layout(**other).recipe)
 
 

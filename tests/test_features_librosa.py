@@ -69,9 +69,7 @@ def test_equals_librosa(source, rate, what):
 @pytest.mark.parametrize("rate", RATES)
 def test_tuning_equals_librosa(source, rate):
     for wave in source[rate]:
-        assert Spectrum(wave, rate).tuning == librosa.estimate_tuning(
-            y=None, S=Spectrum(wave, rate).power.T, sr=rate
-        )
+        assert Spectrum(wave, rate).tuning == librosa.estimate_tuning(y=None, S=Spectrum(wave, rate).power.T, sr=rate)
 
 
 @pytest.mark.parametrize("rate", RATES)

@@ -63,14 +63,10 @@ def test_full_scale_does_not_wrap_around():
     wave /= np.abs(wave).max()
     wave[np.argmax(np.abs(wave))] = 1.0
     almost = np.minimum(wave, 32767 / 32768).astype(np.float32)
-    np.testing.assert_array_equal(
-        plugin.extract(wave, 16000, set="IS09"), plugin.extract(almost, 16000, set="IS09")
-    )
+    np.testing.assert_array_equal(plugin.extract(wave, 16000, set="IS09"), plugin.extract(almost, 16000, set="IS09"))
     wrapped = wave.copy()
     wrapped[wave == 1.0] = -1.0
-    assert not np.array_equal(
-        plugin.extract(wave, 16000, set="IS09"), plugin.extract(wrapped, 16000, set="IS09")
-    )
+    assert not np.array_equal(plugin.extract(wave, 16000, set="IS09"), plugin.extract(wrapped, 16000, set="IS09"))
 
 
 @pytest.mark.parametrize("name", DIMENSIONS)

@@ -57,18 +57,14 @@ def test_parity_with_sklearn(seed):
     assert found["accuracy"] == pytest.approx(reference.accuracy_score(truth, predicted), abs=1e-12)
     for average in ("macro", "weighted"):
         for name, function in (("f1", reference.f1_score), ("precision", reference.precision_score)):
-            assert found[f"{average}_{name}"] == pytest.approx(
-                function(truth, predicted, average=average), abs=1e-12
-            )
+            assert found[f"{average}_{name}"] == pytest.approx(function(truth, predicted, average=average), abs=1e-12)
     assert found["log_loss"] == pytest.approx(reference.log_loss(truth, probabilities), abs=1e-12)
     assert found["brier"] == pytest.approx(
         reference.brier_score_loss(truth, probabilities, labels=range(4), scale_by_half=False), abs=1e-12
     )
     assert found["confusion"] == reference.confusion_matrix(truth, predicted).tolist()
     table = reference.precision_recall_fscore_support(truth, predicted)
-    ours = [
-        [row[key] for row in found["per_class"].values()] for key in ("precision", "recall", "f1", "support")
-    ]
+    ours = [[row[key] for row in found["per_class"].values()] for key in ("precision", "recall", "f1", "support")]
     np.testing.assert_allclose(ours, table, atol=1e-12)
 
 
@@ -86,9 +82,7 @@ def test_a_class_without_clips_is_not_in_the_mean_recall(predicted):
     found = scores(truth, one_hot(np.array(predicted), 4), LABELS)
     assert found["uar"] == np.mean([np.mean(np.array(predicted)[truth == c] == c) for c in (0, 1)])
     assert found["per_class"]["sad"]["support"] == found["per_class"]["neutral"]["support"] == 0
-    assert found["macro_f1"] == pytest.approx(
-        reference.f1_score(truth, predicted, average="macro", zero_division=0)
-    )
+    assert found["macro_f1"] == pytest.approx(reference.f1_score(truth, predicted, average="macro", zero_division=0))
     assert len(found["confusion"]) == len(found["confusion"][3]) == 4
 
 
@@ -98,9 +92,7 @@ def test_many_matrices_at_once():
     matrices[0, 0] = 0  # one without clips
     together = uar(matrices)
     assert together.shape == (5, 3) and np.isnan(together[0, 0])
-    assert together[1, 2] == pytest.approx(
-        np.mean(np.diag(matrices[1, 2])[:3] / matrices[1, 2].sum(axis=1)[:3])
-    )
+    assert together[1, 2] == pytest.approx(np.mean(np.diag(matrices[1, 2])[:3] / matrices[1, 2].sum(axis=1)[:3]))
     assert together[4, 1] == uar(matrices[4, 1])
 
 

@@ -79,9 +79,7 @@ def test_radar_draws_the_given_numbers():
     assert away[0, 1] > 0 and away[1, 0] > 0 and away[2, 1] < 0 and away[3, 0] < 0
 
 
-@pytest.mark.parametrize(
-    ("largest", "limit", "ring"), [(0.2, None, "25%"), (0.51, None, "75%"), (0.3, 1.0, "100%")]
-)
+@pytest.mark.parametrize(("largest", "limit", "ring"), [(0.2, None, "25%"), (0.51, None, "75%"), (0.3, 1.0, "100%")])
 def test_the_outer_ring_is_labelled(largest, limit, ring):
     rest = (1 - largest) / 9
     figure = radar(np.array([largest, *[rest] * 9]), WORDS[:10], limit=limit)
@@ -91,9 +89,7 @@ def test_the_outer_ring_is_labelled(largest, limit, ring):
 
 def test_long_titles_and_labels_stay_on_the_sheet():
     title = "a/very/long/path/that/never/seems/to/end/03-01-06-01-02-01-12-and-more-of-the-name.wav"
-    check_layout(
-        radar([0.5, 0.3, 0.2], ["enthusiastically_happy", "disappointment", "passive anger"], title=title)
-    )
+    check_layout(radar([0.5, 0.3, 0.2], ["enthusiastically_happy", "disappointment", "passive anger"], title=title))
 
 
 @pytest.mark.parametrize("n", range(2, 13))
@@ -133,9 +129,7 @@ def test_curves_of_several_folds(runs):
     figure = curves(runs, best_epoch=[1] * len(runs))
     check_layout(figure)
     drawn = [line for line in figure.axes[0].lines if line.get_marker() != "o"]
-    assert len([line for line in drawn if len(line.get_xdata())]) == len(runs) * (
-        2 if "val_loss" in runs[0] else 1
-    )
+    assert len([line for line in drawn if len(line.get_xdata())]) == len(runs) * (2 if "val_loss" in runs[0] else 1)
 
 
 def test_equal_ends_get_labels_apart():
@@ -153,9 +147,7 @@ def test_waveform_keeps_every_peak():
     assert figure.axes[0].get_xlim() == (0, 3.0)
 
 
-@pytest.mark.parametrize(
-    ("hz", "level", "rate"), [(440, 1.0, 16_000), (1000, 0.1, 48_000), (3000, 0.5, 22_050)]
-)
+@pytest.mark.parametrize(("hz", "level", "rate"), [(440, 1.0, 16_000), (1000, 0.1, 48_000), (3000, 0.5, 22_050)])
 def test_spectrogram_of_a_sine(hz, level, rate):
     """The loudest point is at the tone's frequency, at 20 log10 of its amplitude."""
     figure = spectrogram(spoken(hz=hz, level=level, rate=rate), rate)

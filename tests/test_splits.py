@@ -166,9 +166,7 @@ def test_a_number_that_two_corpora_use_is_ambiguous():
 @pytest.mark.parametrize("by", ["speaker", "listed", "session"])
 def test_unknown_speakers_show_the_pattern(by):
     data = make(["", "", "a", "b"], [0, 1, 0, 1], corpus="folders", labels="xy", session=["1", "2", "1", "2"])
-    with pytest.raises(
-        ConfigError, match=r"2 clips of folders .* speaker: '\^\(\\w\+\?\)_', or use by: random"
-    ):
+    with pytest.raises(ConfigError, match=r"2 clips of folders .* speaker: '\^\(\\w\+\?\)_', or use by: random"):
         folds(data, {"by": by, "folds": 2}, seed=1)
 
 
@@ -219,9 +217,7 @@ def test_random_is_stratified_and_keeps_duplicates_together(ravdess, number):
 def test_copies_under_two_speakers_are_trained_on_by_nobody():
     digests = ["same", "1", "2", "3", "same", "5", "6", "7"]
     data = make("aaaabbbb", [0, 0, 1, 1, 0, 0, 1, 1], digests=digests, labels="xy")
-    for fold, kept in zip(
-        folds(data, {"by": "speaker", "folds": "all"}, seed=1), ([5, 6, 7], [1, 2, 3]), strict=True
-    ):
+    for fold, kept in zip(folds(data, {"by": "speaker", "folds": "all"}, seed=1), ([5, 6, 7], [1, 2, 3]), strict=True):
         assert fold.train.tolist() == kept
 
 
@@ -347,9 +343,7 @@ def test_the_published_actors_are_those_on_disk():
     root = Path(os.environ.get("SER_DATA", "data")) / "RAVDESS"
     if not root.is_dir():
         pytest.skip("no RAVDESS below SER_DATA")
-    speakers, truth = zip(
-        *((p.stem[-2:], int(p.stem[6:8]) - 1) for p in sorted(root.rglob("03-01-*"))), strict=True
-    )
+    speakers, truth = zip(*((p.stem[-2:], int(p.stem[6:8]) - 1) for p in sorted(root.rglob("03-01-*"))), strict=True)
     data = make(speakers, truth)
     parts = folds(data, {"by": "listed", "folds": "emobox"}, seed=1)
     check(data, parts)

@@ -70,9 +70,7 @@ def test_few_speakers_are_marked(n_speakers, informative):
 def test_unknown_speakers_are_drawn_as_clips():
     """The spread then is that of a stratified mean of coin tosses, worked out from the recalls."""
     truth, (predicted,), speakers = experiment(2, 40)
-    lo, hi, informative = uar_interval(
-        truth, predicted, np.full(len(truth), ""), N_CLASSES, draws=20_000, seed=1
-    )
+    lo, hi, informative = uar_interval(truth, predicted, np.full(len(truth), ""), N_CLASSES, draws=20_000, seed=1)
     recall = np.array([np.mean(predicted[truth == c] == c) for c in range(N_CLASSES)])
     spread = np.sqrt(np.sum(recall * (1 - recall) / (40 * CLIPS))) / N_CLASSES
     assert not informative
@@ -85,9 +83,7 @@ def test_same_seed_same_figures_whatever_the_order_of_the_clips():
     truth, (a, b), speakers = experiment(3, 20, models=2)
     order = np.random.default_rng(0).permutation(len(truth))
     shuffled = truth[order], a[order], b[order], speakers[order]
-    assert uar_difference(truth, a, b, speakers, N_CLASSES, seed=1) == uar_difference(
-        *shuffled, N_CLASSES, seed=1
-    )
+    assert uar_difference(truth, a, b, speakers, N_CLASSES, seed=1) == uar_difference(*shuffled, N_CLASSES, seed=1)
     found = [uar_interval(truth, a, speakers, N_CLASSES, draws=200, seed=seed) for seed in (1, 1, 2, 3, 4)]
     assert found[0] == found[1] and len(set(found)) > 1
 

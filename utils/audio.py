@@ -94,9 +94,7 @@ def _decode_container(path: Path | BinaryIO, name: object) -> tuple[np.ndarray, 
             stream = container.streams.audio[0]
             rate = stream.rate
             planar = av.AudioResampler(format="fltp", layout=stream.layout, rate=rate)
-            blocks = [
-                out.to_ndarray() for frame in container.decode(stream) for out in planar.resample(frame)
-            ]
+            blocks = [out.to_ndarray() for frame in container.decode(stream) for out in planar.resample(frame)]
             blocks += [out.to_ndarray() for out in planar.resample(None)]
     except av.FFmpegError as error:
         raise DataError(f"{name}: not audio that can be read ({error.strerror}).") from error

@@ -23,9 +23,15 @@ def parser(description: str, example: str) -> argparse.ArgumentParser:
 
 def add_experiment_options(to: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add --config, --set, --features and --limit."""
-    to.add_argument("--config", nargs="+", required=required, default=[], metavar="YAML", help="experiments, config/*.yaml")
     to.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a config key, e.g. corpora.0.root=EMO-DB"
+        "--config", nargs="+", required=required, default=[], metavar="YAML", help="experiments, config/*.yaml"
+    )
+    to.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a config key, e.g. corpora.0.root=EMO-DB",
     )
     to.add_argument("--features", type=Path, default=ROOT / "features", metavar="DIR", help="the cache (features/)")
     to.add_argument("--limit", type=_positive, metavar="N", help="only N clips a class, for a trial")
@@ -117,7 +123,7 @@ def _bar(what: str, unit: str) -> Iterator[Progress]:
 
 @contextmanager
 def training_lines(name: str) -> Iterator[Callable[[dict], None]]:
-    """Yield report(line): one live line of epoch, loss, UAR and time left on a terminal, a plain line a fold elsewhere."""
+    """Yield report(line): a live line of epoch, loss, UAR and time left on a terminal, a plain line a fold elsewhere."""
     live = sys.stderr.isatty()
     width = 0
 

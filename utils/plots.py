@@ -48,17 +48,13 @@ def radar(
     """
     values = np.asarray(probabilities, dtype=np.float64).ravel()
     if len(values) != len(labels) or len(values) < 2 or not np.isfinite(values).all():
-        raise DataError(
-            f"radar: {len(values)} probabilities for {len(labels)} labels; one finite number each."
-        )
+        raise DataError(f"radar: {len(values)} probabilities for {len(labels)} labels; one finite number each.")
     limit = limit or max(0.25, np.ceil(values.max() * 4 - 1e-9) / 4)
     best = int(values.argmax())
     figure = new_figure(SIDE, SIDE, layout=None)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, SIDE), ylim=(0, SIDE), aspect="equal")  # data in inches
     axes.set_axis_off()
-    head = axes.text(
-        0.25, SIDE - 0.25, title or f"{labels[best]}, {values[best]:.0%}", va="top", color=INK, size=15
-    )
+    head = axes.text(0.25, SIDE - 0.25, title or f"{labels[best]}, {values[best]:.0%}", va="top", color=INK, size=15)
     head.set_size(15 * min(1, (SIDE - 0.5) / text_size(figure, head)[0]))
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(values)) / len(values)
     spokes = np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -99,9 +95,7 @@ def _rings(axes: Axes, centre: np.ndarray, radius: float, limit: float, spokes: 
         axes.plot(*np.stack([centre, centre + radius * spoke], axis=1), color=LINE, linewidth=0.9, zorder=1)
 
 
-def confusion(
-    matrix: np.ndarray, labels: Sequence[str], *, normalise: bool = True, title: str | None = None
-) -> Figure:
+def confusion(matrix: np.ndarray, labels: Sequence[str], *, normalise: bool = True, title: str | None = None) -> Figure:
     """Return the confusion matrix, rows the truth, columns the prediction.
 
     Args:
@@ -180,9 +174,7 @@ def curves(
     """
     runs = [history] if isinstance(history, Mapping) else list(history)
     bests = list(best_epoch) if isinstance(best_epoch, Sequence) else [best_epoch] * len(runs)
-    names = dict.fromkeys(
-        key.removeprefix("val_") for run in runs for key, values in run.items() if len(values)
-    )
+    names = dict.fromkeys(key.removeprefix("val_") for run in runs for key, values in run.items() if len(values))
     names = [name for name in names if name not in ("lr", "learning_rate")]
     if not names or len(bests) != len(runs):
         raise DataError(

@@ -150,7 +150,5 @@ def arguments(kind: str, section: Mapping[str, Any]) -> dict[str, Any]:
         except ValidationError as error:
             allowed = getattr(types, "__args__", ())
             hint = nearest(given[key], [a for a in allowed if isinstance(a, str)])
-            raise ConfigError(
-                f"{where}: {key} must be {argument.annotation}, got {given[key]!r}.{hint}"
-            ) from error
+            raise ConfigError(f"{where}: {key} must be {argument.annotation}, got {given[key]!r}.{hint}") from error
     return filled

@@ -1,0 +1,64 @@
+# A fresh machine needs make and Python 3.11 to 3.13, nothing else.
+.POSIX:
+PYTHON ?= python3
+PYTEST_FLAGS =
+
+VENV = .venv/bin
+DEMO = SER_DATA= $(VENV)/python
+CONFIGS = config/demo_svm.yaml config/demo_bilstm.yaml
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/.requirements  ## synthetic voices, two models compared, one wav predicted: 1 minute after the install
+	$(DEMO) -m corpora.demo data/demo
+	$(DEMO) preprocess.py --config $(CONFIGS)
+	$(DEMO) train.py --config $(CONFIGS) --overwrite
+	$(DEMO) predict.py --checkpoint checkpoints/demo_bilstm data/demo/m08/m08_sad_1.wav --radar demo_radar.png
+	@echo
+	@echo "data/demo/               the synthetic voices, a folder a speaker"
+	@echo "features/                their cached features"
+	@echo "checkpoints/demo_svm/    model, metrics, predictions and plots"
+	@echo "checkpoints/demo_bilstm/ the same of the network"
+	@echo "demo_radar.png           what it heard in a wav of m08, a speaker held out of everything"
+
+test: lint  ## style, then every test but the slow ones
+	$(VENV)/python -m pytest $(PYTEST_FLAGS)
+
+slow: .venv/.requirements-dev  ## the tests that take minutes each
+	$(VENV)/python -m pytest -m slow $(PYTEST_FLAGS)
+
+lint: .venv/.requirements-dev  ## style alone
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+
+clean:  ## remove .venv, tool caches and what make demo made; other features and checkpoints stay
+	rm -rf .venv .pytest_cache .ruff_cache data/demo checkpoints/demo_svm checkpoints/demo_bilstm demo_radar.png
+	rm -rf features/demo-* features/*/demo-*.arrow
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.requirements: requirements.txt .venv/.python
+	$(VENV)/python -m pip install --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/.requirements-dev: requirements-dev.txt requirements.txt .venv/.python
+	$(VENV)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
+	@touch .venv/.requirements $@
+
+SUITS = import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+
+.venv/.python:
+	@if $(VENV)/python -c 'import pip; $(SUITS)' 2>/dev/null; then touch $@; exit; fi; \
+	for python in "$(PYTHON)" python3.13 python3.12 python3.11; do \
+	    if "$$python" -c '$(SUITS)' 2>/dev/null; then \
+	        echo "$$python -m venv --clear .venv"; \
+	        "$$python" -m venv --clear .venv && touch $@; \
+	        exit; \
+	    fi; \
+	done; \
+	found=`"$(PYTHON)" --version 2>/dev/null`; \
+	echo "error: Python 3.11, 3.12 or 3.13 with venv is needed, $(PYTHON) is $${found:-not there}." \
+	    "Install one (Debian, Ubuntu: apt install python3-venv) or name it: make demo PYTHON=/path/to/python3.12" >&2; \
+	exit 1
+
+.PHONY: help demo test slow lint clean

@@ -1,0 +1,28 @@
+"""What tests share: real speech where it is, synthetic speech everywhere, a quiet TensorFlow."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports TensorFlow
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # whatever the user's own Keras settings say
+
+
+@pytest.fixture(scope="session")
+def speech() -> Path:
+    """Return the folder that holds the real corpora, RAVDESS at least; without it the test is skipped."""
+    data = Path(os.environ.get("SER_DATA") or "data").resolve()
+    if not (data / "RAVDESS").is_dir():
+        pytest.skip(f"no real speech: {data} holds no RAVDESS; set SER_DATA to the folder that does")
+    return data
+
+
+@pytest.fixture(scope="session")
+def demo_root(tmp_path_factory) -> Path:
+    """Return a small demo corpus, 8 speakers with 2 clips an emotion; its parent serves as SER_DATA."""
+    from corpora import demo
+
+    folder = tmp_path_factory.mktemp("data") / "demo"
+    demo.write(folder, clips=2)
+    return folder

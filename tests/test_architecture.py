@@ -1,0 +1,153 @@
+"""The plan of the rooms holds: who imports whom, what stays unloaded, nothing of one machine in the files."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from utils import plugins
+
+ROOT = plugins.ROOT
+MAY_IMPORT = {
+    "utils": set(),
+    "corpora": {"utils"},
+    "extract_feats": {"utils", "corpora"},
+    "models": {"utils", "corpora"},
+    "evaluation": {"utils", "corpora", "models"},
+}
+ROOMS = sorted(MAY_IMPORT)
+SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
+HEAVY = ("tensorflow", "keras", "sklearn", "librosa")
+KERAS_FILES = {"models/keras_model.py", "models/layers.py", "models/training.py"}  # and all of models/dnn/
+SOURCES = sorted(
+    path for room in (*ROOMS, "tests", "benchmarks") for path in (ROOT / room).rglob("*.py")
+) + sorted(ROOT.glob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(node: ast.AST, *, at_load: bool = False) -> Iterator[str]:
+    """Yield the dotted names a file imports: ``from a import b`` as a.b; at_load: not those inside functions."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert not child.level, "imports are absolute"
+            yield from (f"{child.module}.{alias.name}" for alias in child.names)
+        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        elif not (at_load and isinstance(child, (ast.FunctionDef, ast.Lambda))):
+            yield from imports(child, at_load=at_load)
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf8"), filename=str(path))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_the_rooms_below_it(room):
+    for path in sorted((ROOT / room).rglob("*.py")):
+        for name in imports(tree(path)):
+            first, _, rest = name.partition(".")
+            assert first not in SCRIPTS, f"{name_of(path)} imports the script {first}"
+            if first in MAY_IMPORT and first != room:
+                assert first in MAY_IMPORT[room], f"{name_of(path)} imports {name}"
+            if first == "corpora" and room in ("extract_feats", "models"):
+                public = {"Utterance", "read", "find", "published", "limit", "order", "relabel"}
+                assert rest in public, f"{name_of(path)} reaches into {name}"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_import_no_script(script):
+    others = set(SCRIPTS) - {script}
+    assert not others & {name.partition(".")[0] for name in imports(tree(ROOT / f"{script}.py"))}
+
+
+def test_only_the_keras_files_import_tensorflow():
+    for path in SOURCES:
+        inside = name_of(path) in KERAS_FILES or name_of(path).startswith(("models/dnn/", "tests/"))
+        found = {n for n in imports(tree(path)) if n.partition(".")[0] in ("tensorflow", "tf_keras", "keras")}
+        assert inside or not found, f"{name_of(path)} imports {sorted(found)}"
+    assert all((ROOT / name).is_file() for name in KERAS_FILES)
+
+
+def test_nothing_heavy_is_reached_on_loading():
+    """From every file of ours, through what it imports at its top, nothing comes to TensorFlow or librosa.
+
+    Only a model that is going to be fitted brings its framework: models/keras_model.py, models/sklearn_model.py.
+    """
+    files = {name_of(p)[:-3].removesuffix("/__init__").replace("/", "."): p for p in SOURCES}
+    frameworks = {"models.keras_model", "models.layers", "models.training", "models.sklearn_model"}
+    for module, path in files.items():
+        if module in frameworks or module.startswith(("models.dnn.", "models.ml.", "tests.")):
+            continue
+        for name in imports(tree(path), at_load=True):
+            assert name.partition(".")[0] not in HEAVY, f"{module} imports {name} at its top"
+            ours = name if name in files else name.rpartition(".")[0]
+            assert ours not in frameworks, f"{module} imports {name} at its top"
+            assert not ours.startswith(("models.dnn.", "models.ml.")), f"{module} imports {name} at its top"
+
+
+def loaded(code: str) -> set[str]:
+    """Return which of the heavy libraries, pandas among them, a fresh Python has loaded after this code."""
+    tail = f"; import json, sys; print(json.dumps([m for m in {(*HEAVY, 'pandas')} if m in sys.modules]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code + tail], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_prediction_loads_nothing_heavy():
+    """Whatever a prediction can come to import, openSMILE apart, which brings pandas."""
+    features = [f"extract_feats.{name}" for name in plugins.every("features")]
+    modules = ["predict", "models.runtime", "utils.audio", "utils.plots", "corpora", *features]
+    assert not loaded(f"import {', '.join(modules)}")
+    wave = "numpy.random.default_rng(0).normal(0, .1, 16000).astype('float32')"
+    own = [name for name in plugins.every("features") if name != "opensmile"]
+    calls = "; ".join(f"extract_feats.{name}.extract({wave}, 16000{_given(name)})" for name in own)
+    assert not loaded(f"import numpy, {', '.join(f'extract_feats.{name}' for name in own)}; {calls}")
+
+
+def _given(name: str) -> str:
+    return ", preset='stack201'" if name == "librosa_frames" else ""
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_is_quick_and_shows_an_example(script):
+    code = f"import runpy, sys; sys.argv = ['{script}.py', '--help']\ntry: runpy.run_path('{script}.py', run_name='__main__')\n"
+    code += "except SystemExit as stop: assert stop.code == 0\nprint()"
+    assert not loaded(code)
+    done = subprocess.run(
+        [sys.executable, f"{script}.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert f"python {script}.py" in done.stdout and not done.stderr
+
+
+def texts() -> list[Path]:
+    """Return the text files of the project, without what is made by running it."""
+    skipped = {".git", ".venv", ".pytest_cache", ".ruff_cache", "__pycache__", "data", "features", "checkpoints"}
+    kinds = {".py", ".md", ".txt", ".toml", ".yaml", ".csv", ""}
+    return [
+        path
+        for path in sorted(ROOT.rglob("*"))
+        if path.is_file() and path.suffix in kinds and not skipped & set(path.relative_to(ROOT).parts)
+    ]
+
+
+def test_no_file_names_a_machine_or_a_registry():
+    folders = "|".join(("work", "root", "home", "Users", "tmp" + "/w"))
+    hosts = "|".join(("pypi" + r"\.org", "python" + r"hosted\.org", "conda" + r"\.anaconda", "pypi" + "-more"))
+    found = re.compile(rf"(?<![\w.$})>-])/(?:{folders})/|\b(?:{hosts})\b")
+    assert found.search("see /" + "home/anna/x") and found.search("https://pypi" + ".org/simple")
+    files = texts()
+    assert {"Makefile", "train.py", "run", "requirements.txt"} <= {path.name for path in files}
+    for path in files:
+        match = found.search(path.read_text(encoding="utf8"))
+        assert not match, f"{name_of(path)}: {match.group()}"

@@ -87,7 +87,8 @@ def _rings(axes: Axes, centre: np.ndarray, radius: float, limit: float, spokes: 
     between = np.pi / 2 - np.pi / len(spokes)  # halfway to the next spoke, where no line runs
     halo = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.75}
     style = {"size": 7.5, "color": GREY, "ha": "center", "va": "center", "bbox": halo, "zorder": 5}
-    for share in (0.25, 0.5, 0.75, 1.0):
+    rings = next((n for n in (4, 3, 5) if 100 * limit / n % 5 == 0), 4)  # each a round number of percent
+    for share in np.arange(1, rings + 1) / rings:
         axes.plot(*(centre + radius * share * circle).T, color=LINE, linewidth=0.9, zorder=1)
         x, y = centre + radius * share * np.array([np.cos(between), np.sin(between)])
         axes.text(x, y, f"{100 * limit * share:.3g}%", **style)

@@ -56,7 +56,7 @@ SUITS = import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < 
 	        exit; \
 	    fi; \
 	done; \
-	found=`"$(PYTHON)" --version 2>/dev/null`; \
+	found=`"$(PYTHON)" --version 2>/dev/null || :`; \
 	echo "error: Python 3.11, 3.12 or 3.13 with venv is needed, $(PYTHON) is $${found:-not there}." \
 	    "Install one (Debian, Ubuntu: apt install python3-venv) or name it: make demo PYTHON=/path/to/python3.12" >&2; \
 	exit 1

@@ -3,9 +3,10 @@
 import argparse
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,31 +38,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     predictor = Predictor(options.checkpoint)
     extractor = Extractor(predictor.card)
     files = list(_files(options.inputs))
-    single = len(files) == 1 and files[0] != "-" and not Path(options.inputs[0]).is_dir()
+    alone = len(files) == 1 and files[0] != "-" and not Path(options.inputs[0]).is_dir()
+    charts = _charts(files, options.radar) if options.radar or alone else {}
     speaker = _enrolment(predictor, extractor, options.enroll) if options.enroll else None
     if not options.json:
         print(_provenance(predictor.card))
-    answers, failed = [], 0
-    with ExitStack() as stack:
-        report = (
-            stack.enter_context(cli.progress("predicting", "files")) if len(files) > 1 else lambda done, total: None
-        )
-        for done, file in enumerate(files, 1):
-            answer = _answer(predictor, extractor, file, speaker)
-            failed += bool(answer.error)
-            if options.json:
-                print(json.dumps(answer.as_json(), ensure_ascii=False), flush=True)
-            elif answer.error:
-                print(f"error: {answer.error}", file=sys.stderr)
-            else:
-                print(_line(answer), flush=True)
-            answers.append(answer)
-            report(done, len(files))
+    answers = []
+    with cli.progress("predicting", "files") if len(files) > 1 else nullcontext(lambda done, total: None) as report:
+        for file in files:
+            answers.append(_answer(predictor, extractor, file, speaker))
+            _say(answers[-1], as_json=options.json)
+            report(len(answers), len(files))
     if options.csv:
         _write_csv(options.csv, answers, predictor.labels)
-    if options.radar or single:
-        _draw(answers, options.radar, single, quiet=options.json)
-    return 1 if failed else 0
+    _draw(answers, charts, say=alone and not options.json)
+    return 1 if any(answer.error for answer in answers) else 0
 
 
 class Extractor:
@@ -81,21 +72,40 @@ class Extractor:
                 "Install the requirements it was trained with, or preprocess and train again."
             )
 
-    def __call__(self, file) -> "np.ndarray":  # noqa: F821
-        from utils import audio
+    def __call__(self, file: str):
+        """Return the features (dims,) or (frames, dims) of a file, or of standard input for "-".
 
-        return self.module.extract(audio.read(file, self.rate, **self.clip), self.rate, **self.arguments)
+        Raises:
+            DataError: no audio that can be used; begins with the file.
+        """
+        from utils import audio
+        from utils.errors import DataError
+
+        wave = audio.read(sys.stdin.buffer if file == "-" else file, self.rate, **self.clip)
+        try:
+            return self.module.extract(wave, self.rate, **self.arguments)
+        except DataError as error:
+            raise DataError(f"{'standard input' if file == '-' else file}: {error}") from error
 
 
 def _answer(predictor, extractor: Extractor, file: str, speaker) -> Answer:
     from utils.errors import DataError
 
     try:
-        features = extractor(sys.stdin.buffer if file == "-" else file)
+        features = extractor(file)
     except DataError as error:
-        return Answer(file, error=str(error) if file in str(error) or file == "-" else f"{file}: {error}")
+        return Answer(file, error=" ".join(str(error).split()))
     probabilities = predictor.probabilities([features], speaker)[0]
     return Answer(file, {label: round(float(p), 6) for label, p in zip(predictor.labels, probabilities, strict=True)})
+
+
+def _say(answer: Answer, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(answer.as_json(), ensure_ascii=False), flush=True)
+    elif answer.error:
+        print(f"error: {answer.error}", file=sys.stderr, flush=True)
+    else:
+        print(_line(answer), flush=True)
 
 
 def _files(inputs: Sequence[str]) -> Iterator[str]:
@@ -116,16 +126,14 @@ def _files(inputs: Sequence[str]) -> Iterator[str]:
 def _enrolment(predictor, extractor: Extractor, folder: Path):
     from utils.errors import DataError
 
+    predictor.need_speaker()  # before any file is read
     if not folder.is_dir():
         raise DataError(f"--enroll {folder}: no such folder. Give one with a few clips of the speaker.")
     return predictor.enrolled([extractor(file) for file in _files([str(folder)])])
 
 
 def _provenance(card: dict) -> str:
-    kind = "speaker-independent" if card["protocol"]["speaker_disjoint"] else "SPEAKER-DEPENDENT"
-    lo, hi = card["uar_ci95"]
-    lines = [f"{card['name']}: UAR {card['uar']:.3f} [{lo:.3f}, {hi:.3f}], {kind}, {card['protocol']['n_folds']} folds"]
-    return "\n".join(lines + [f"note: {note}" for note in card["notes"]])
+    return "\n".join([f"{card['name']}: {card['evidence']}", *(f"note: {note}" for note in card["notes"])])
 
 
 def _line(answer: Answer) -> str:
@@ -145,21 +153,42 @@ def _write_csv(path: Path, answers: list[Answer], labels: list[str]) -> None:
                 writer.writerow([answer.file, answer.emotion, *(answer.probabilities[label] for label in labels), ""])
 
 
-def _draw(answers: list[Answer], radar: Path | None, single: bool, *, quiet: bool) -> None:
-    """One chart a file: in the folder ``radar`` for many, else ``radar`` or <stem>_radar.png in the working folder."""
+def _charts(files: list[str], radar: Path | None) -> dict[str, Path]:
+    """Return where each file's chart goes: ``radar``, or <stem>_radar.png in the folder it names (or the working one).
+
+    Files of one stem get their path in the name, so that none overwrites another.
+
+    Raises:
+        ConfigError: many charts for one picture file, or a kind of picture that is not drawn.
+    """
+    from utils import plots
+    from utils.errors import ConfigError
+
+    if radar and radar.suffix and not radar.is_dir():
+        if radar.suffix.lower() not in plots.SUFFIXES:
+            raise ConfigError(f"--radar {radar}: must end in {', '.join(plots.SUFFIXES)}, or be a folder.")
+        if len(files) > 1:
+            raise ConfigError(f"--radar {radar}: one picture for {len(files)} files. Name a folder.")
+        return {files[0]: radar}
+    stems = ["stdin" if file == "-" else Path(file).stem for file in files]
+    names = [
+        stem if stems.count(stem) == 1 else "_".join(Path(file).relative_to(Path(file).anchor).parts)
+        for stem, file in zip(stems, files, strict=True)
+    ]
+    return {file: Path(radar or "", f"{name}_radar.png") for file, name in zip(files, names, strict=True)}
+
+
+def _draw(answers: list[Answer], charts: dict[str, Path], *, say: bool) -> None:
+    if not charts:
+        return  # not worth the import of matplotlib
     from utils import plots
 
-    named = [answer for answer in answers if not answer.error]
-    for answer in named:
-        stem = "stdin" if answer.file == "-" else Path(answer.file).stem
-        path = radar or Path(f"{stem}_radar.png")
-        if radar and (len(answers) > 1 or not radar.suffix):
-            path = radar / f"{stem}_radar.png"
-        figure = plots.radar(list(answer.probabilities.values()), list(answer.probabilities), title=answer.emotion)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        plots.save(figure, path)
-        if not quiet and single:
-            print(f"radar chart: {path}")
+    for answer in answers:
+        if answer.file in charts and not answer.error:
+            figure = plots.radar(list(answer.probabilities.values()), list(answer.probabilities), title=answer.emotion)
+            plots.save(figure, charts[answer.file])
+            if say:
+                print(f"radar chart: {charts[answer.file]}")
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -180,4 +209,5 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as preprocess.py extracts: equal to the last bit
     cli.run(main)

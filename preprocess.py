@@ -9,14 +9,15 @@ from utils import cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
+    from utils import config as configs
+
+    experiments = [configs.read(path, options.set) for path in options.config]  # a typo in the last costs no extraction
     import corpora
     from corpora import check
     from extract_feats import cache
-    from utils import config as configs
 
     checked, rejected = set(), 0
-    for path in options.config:
-        experiment = configs.read(path, options.set)
+    for experiment in experiments:
         recipe = cache.recipe_of(experiment)
         lines = []
         for found in cache.scan(experiment, options.limit):
@@ -64,7 +65,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
     parser = cli.parser(__doc__, "python preprocess.py --config config/ravdess_svm_is10.yaml")
     cli.add_experiment_options(parser)
-    parser.add_argument("--jobs", type=int, default=-1, metavar="N", help="processes (-1: one a core)")
+    parser.add_argument("--jobs", type=cli.jobs, default=-1, metavar="N", help="processes (-1: one a core)")
     parser.add_argument("--verify", action="store_true", help="read every file again, whatever its date and size")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if any file was rejected")
     parser.add_argument("--export", type=Path, metavar="DIR", help="also write the features as DIR/<name>.parquet")

@@ -3,7 +3,8 @@
 import argparse
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from utils import cli
@@ -19,9 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(listing.listing(options.list))
         return 0
     from utils import config as configs
-    from utils.errors import ConfigError
 
     experiments = [configs.read(path, options.set) for path in options.config]
+    names = _names(experiments)
     _check_comparable(experiments)
     from extract_feats import cache
     from models.common import check_input
@@ -32,18 +33,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         recipe = cache.recipe_of(experiment)
         check_input(experiment.model, recipe.layout.frames, recipe.label)
         datasets.append(cache.dataset(experiment, options.features, command=command, limit=options.limit))
-    names = [experiment.name for experiment in experiments]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"two configs are named {max(names, key=names.count)!r}; each run needs a name of its own.")
-    datasets = _common_clips(datasets)
-    for experiment, data in zip(experiments, datasets, strict=True):
-        _run(experiment, data, cache.recipe_of(experiment), options)
+    _run(experiments, _common_clips(datasets), options)
     from evaluation import comparison
 
     table = comparison.compare([options.checkpoints / name for name in names])
     comparison.write(table, options.checkpoints / "comparison.csv")
     print("\n".join(comparison.lines(table)))
     return 0
+
+
+def _names(experiments: list) -> list[str]:
+    from utils.errors import ConfigError
+
+    names = [experiment.name for experiment in experiments]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"two configs are named {max(names, key=names.count)!r}; each run needs a name of its own.")
+    return names
 
 
 def _check_comparable(experiments: list) -> None:
@@ -67,36 +72,78 @@ def _common_clips(datasets: list) -> list:
     return [data[np.isin(data.ids, list(common))] if len(common) < len(data) else data for data in datasets]
 
 
-def _run(experiment, data, recipe, options: argparse.Namespace) -> None:
-    """Train one experiment, unless it stands there already."""
+def _run(experiments: list, datasets: list, options: argparse.Namespace) -> None:
+    """Train what does not stand there already; whatever can be refused is, before the first hour of work."""
+    from evaluation import experiment as running
+    from extract_feats import cache
+
+    todo = []
+    for experiment, data in zip(experiments, datasets, strict=True):
+        running.check(data, experiment)
+        fingerprint = running.fingerprint(data, cache.recipe_of(experiment).text)
+        folder = options.checkpoints / experiment.name
+        if options.overwrite or not _stands(folder, experiment, fingerprint, options.limit):
+            todo.append((experiment, data, folder, fingerprint))
+    for experiment, data, folder, fingerprint in todo:
+        _train(experiment, data, folder, fingerprint, options.limit)
+
+
+def _stands(folder: Path, experiment, fingerprint: str, limit: int | None) -> bool:
+    """Whether this very run is finished; another one under its name is refused."""
+    import json
+
+    from evaluation import checkpoint
+    from utils.errors import ConfigError
+
+    if not (folder / "model.json").exists():
+        return False
+    card = json.loads((folder / "model.json").read_text(encoding="utf8"))
+    changed = checkpoint.changed_keys(folder, experiment)
+    changed += ["--limit"] if card["protocol"].get("limit") != limit else []
+    changed += ["the data"] if not changed and card["fingerprint"] != fingerprint else []
+    if changed:
+        raise ConfigError(
+            f"{folder} holds a run that differs in {', '.join(changed)}. "
+            "Give --overwrite to replace it, or another name with --set name=..."
+        )
+    print(f"{experiment.name}: already trained, {folder}")
+    return True
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[Path]:
+    """Yield the folder for unfinished work; ConfigError while another process has it."""
+    from filelock import FileLock, Timeout
+
+    from utils.errors import ConfigError
+
+    work = folder.parent / ".work" / folder.name
+    work.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(work.with_name(f"{work.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ConfigError(f"{folder}: another train.py is at it. Wait, or give another name: --set name=...") from error
+    try:
+        yield work
+    finally:
+        lock.release()
+
+
+def _train(experiment, data, folder: Path, fingerprint: str, limit: int | None) -> None:
     import json
 
     from evaluation import checkpoint
     from evaluation import experiment as running
-    from utils.errors import ConfigError
 
-    folder = options.checkpoints / experiment.name
-    fingerprint = running.fingerprint(data, recipe.text)
-    if (folder / "model.json").exists() and not options.overwrite:
-        changed = checkpoint.changed_keys(folder, experiment)
-        card = json.loads((folder / "model.json").read_text(encoding="utf8"))
-        changed += ["the data"] if not changed and card["fingerprint"] != fingerprint else []
-        if changed:
-            raise ConfigError(
-                f"{folder} holds a run that differs in {', '.join(changed)}. "
-                "Give --overwrite to replace it, or another name with --set name=..."
-            )
-        print(f"{experiment.name}: already trained, {folder}")
-        return
-    work = options.checkpoints / ".work" / experiment.name
-    key = json.dumps([experiment.model_dump(), fingerprint], sort_keys=True)
-    with cli.training_lines(experiment.name) as report:
+    with _claimed(folder) as work, cli.training_lines(experiment.name) as report:
+        key = json.dumps([experiment.model_dump(), fingerprint], sort_keys=True)
         outcome = running.cross_validate(data, experiment, key=key, work=work, report=report)
         started = time.monotonic()
         model = running.ship(data, experiment, outcome, work=work, report=report)
-    outcome.seconds += time.monotonic() - started
-    found = checkpoint.write(folder, experiment, data, outcome, model, fingerprint)
-    shutil.rmtree(work)
+        outcome.seconds += time.monotonic() - started
+        found = checkpoint.write(folder, experiment, data, outcome, model, fingerprint, limit=limit)
+        shutil.rmtree(work)
     print(checkpoint.text(found))
     print(f"\n{folder}: model, metrics and plots\n", flush=True)
 

@@ -4,9 +4,11 @@ import csv
 import json
 import os
 import shutil
+import textwrap
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,21 @@ LIBRARIES = ("keras", "tensorflow", "scikit-learn", "librosa", "opensmile", "num
 def protocol_text(protocol: Mapping[str, Any]) -> str:
     """Return the protocol in words: who was tested by what."""
     kind = "speaker-independent" if protocol["speaker_disjoint"] else "SPEAKER-DEPENDENT"
-    folds = protocol["n_folds"]
     how = protocol["by"] if isinstance(protocol["folds"], int) else f"{protocol['by']}: {protocol['folds']}"
-    return f"{kind}, {folds} folds by {how}"
+    trial = f", A TRIAL on {protocol['limit']} clips a class" if protocol["limit"] else ""
+    return f"{kind}, {protocol['n_folds']} folds by {how}{trial}"
 
 
-def scores(data: Dataset, config: Config, outcome: Outcome) -> dict[str, Any]:
-    """Return the content of metrics.json."""
+def uar_text(found: Mapping[str, Any]) -> str:
+    """Return the UAR of metrics.json with what it is worth: its interval, and over whom."""
+    lo, hi = found["uar_ci95"]
+    over = "speakers" if found["n_speakers"] > 1 else "clips"
+    few = "" if found["uar_ci95_informative"] else ": too few to mean much"
+    return f"{found['uar']:.3f}  [{lo:.3f}, {hi:.3f}] 95 % over {found['n_' + over]} {over}{few}"
+
+
+def scores(data: Dataset, config: Config, outcome: Outcome, *, limit: int | None = None) -> dict[str, Any]:
+    """Return the content of metrics.json; ``limit``: clips a class, if this was a trial."""
     tested = np.flatnonzero(outcome.fold >= 0)
     part, probabilities = data[tested], outcome.probabilities[tested]
     found = metrics.scores(part.truth, probabilities, data.labels)
@@ -43,7 +53,7 @@ def scores(data: Dataset, config: Config, outcome: Outcome) -> dict[str, Any]:
     return {
         "name": config.name,
         "labels": list(data.labels),
-        "protocol": splits.protocol(data, split, outcome.folds, validation=outcome.validation),
+        "protocol": splits.protocol(data, split, outcome.folds, validation=outcome.validation) | {"limit": limit},
         "n_clips": len(part),
         "n_speakers": len(set(part.speakers.tolist()) - {""}),
         "uar": found.pop("uar"),
@@ -101,10 +111,19 @@ def card(config: Config, data: Dataset, model: EmotionModel, found: Mapping, fin
         "protocol": found["protocol"],
         "uar": found["uar"],
         "uar_ci95": found["uar_ci95"],
+        "evidence": f"UAR {uar_text(found)}, {protocol_text(found['protocol'])}",
         "training_statistics": {"mean": model.mean_.tolist(), "std": model.std_.tolist()} if speaker else None,
         "fingerprint": fingerprint,
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": _versions(),
     }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):  # not everyone has installed openSMILE, or under this very name
+            found[name] = version(name)
+    return found
 
 
 def write(
@@ -114,12 +133,15 @@ def write(
     outcome: Outcome,
     model: EmotionModel,
     fingerprint: str,
+    *,
+    limit: int | None = None,
 ) -> dict[str, Any]:
     """Write a whole checkpoint, in place of an older one only when it is complete; return its metrics."""
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(aside, ignore_errors=True)
+    aside = folder.with_name(f".{folder.name}.part")
+    if aside.exists():  # of a run that was killed while writing
+        shutil.rmtree(aside)
     aside.mkdir(parents=True)
-    found = scores(data, config, outcome)
+    found = scores(data, config, outcome, limit=limit)
     held = holdout_scores(data, config, model)
     if held:
         found["holdout"] = held
@@ -133,9 +155,20 @@ def write(
     plots.save(plots.confusion(np.array(found["confusion"]), data.labels, title=title), aside / "confusion.png")
     if outcome.histories:
         plots.save(plots.curves(outcome.histories), aside / "curves.png")
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(aside, folder)
+    _replace(folder, aside)
     return found
+
+
+def _replace(folder: Path, by: Path) -> None:
+    """Put one folder in the place of another; killed at any moment, what stands there is whole or nothing."""
+    old = folder.with_name(f".{folder.name}.old")
+    if old.exists():
+        shutil.rmtree(old)
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(by, folder)
+    if old.exists():
+        shutil.rmtree(old)
 
 
 def _json(path: Path, content: Mapping) -> None:
@@ -171,14 +204,13 @@ def read_predictions(folder: Path) -> Predictions:
 
 
 def text(found: Mapping[str, Any]) -> str:
-    """Return metrics.json for people, at most 80 columns."""
-    lo, hi = found["uar_ci95"]
-    sure = "" if found["uar_ci95_informative"] else ", too few speakers for it to mean much"
+    """Return metrics.json for people."""
     lines = [
-        f"{found['name']}: {protocol_text(found['protocol'])}",
+        found["name"],
+        protocol_text(found["protocol"]),
         f"{found['n_clips']} clips, {found['n_speakers']} speakers, validation: {found['protocol']['validation']}",
         "",
-        f"UAR                {found['uar']:.3f}  [{lo:.3f}, {hi:.3f}] 95 % over speakers{sure}",
+        f"UAR                {uar_text(found)}",
         f"accuracy           {found['accuracy']:.3f}",
         f"macro F1           {found['macro_f1']:.3f}",
         f"weighted F1        {found['weighted_f1']:.3f}",
@@ -188,18 +220,19 @@ def text(found: Mapping[str, Any]) -> str:
     if len(known) > 1:
         lines += ["", "UAR by what is known of the test speaker:"]
         lines += [f"  {name.replace('_', ' '):<17}{value:.3f}" for name, value in known.items()]
-    if "holdout" in found:
-        held = found["holdout"]
-        lines += [
-            "",
-            f"held-out speakers ({', '.join(held['speakers'])}): UAR {held['uar']:.3f}, {held['n_clips']} clips",
-        ]
-    width = max(len(label) for label in found["labels"]) + 2
-    lines += ["", f"{'':<{width}}precision  recall     F1  clips"]
-    for label, row in found["per_class"].items():
+    if held := found.get("holdout"):
+        lines += ["", f"held-out speakers: UAR {held['uar']:.3f}, {held['n_clips']} clips"]
+        lines += textwrap.wrap(", ".join(held["speakers"]), 80, initial_indent="  ", subsequent_indent="  ")
+    return "\n".join([*lines, "", *_table(found["per_class"])])
+
+
+def _table(per_class: Mapping[str, Mapping]) -> list[str]:
+    width = max(len(label) for label in per_class) + 2
+    lines = [f"{'':<{width}}precision  recall     F1  clips"]
+    for label, row in per_class.items():
         figures = f"{row['precision']:9.3f}{row['recall']:8.3f}{row['f1']:7.3f}{row['support']:7d}"
         lines.append(f"{label:<{width}}{figures}")
-    return "\n".join(lines)
+    return lines
 
 
 def changed_keys(folder: Path, config: Config) -> list[str]:

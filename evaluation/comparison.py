@@ -12,7 +12,7 @@ from evaluation import statistics
 from evaluation.checkpoint import Predictions, protocol_text, read_predictions
 
 COLUMNS = (
-    "name", "uar", "uar_lo", "uar_hi", "accuracy", "macro_f1", "seconds",
+    "name", "uar", "uar_lo", "uar_hi", "accuracy", "macro_f1", "seconds", "n_clips", "n_speakers",
     "difference", "difference_lo", "difference_hi", "p", "protocol",
 )  # fmt: skip
 
@@ -40,7 +40,7 @@ def compare(folders: Sequence[Path]) -> list[dict[str, Any]]:
 
 def _row(metrics: Mapping[str, Any]) -> dict[str, Any]:
     lo, hi = metrics["uar_ci95"]
-    row = dict.fromkeys(COLUMNS) | {key: metrics[key] for key in ("name", "uar", "accuracy", "macro_f1", "seconds")}
+    row = dict.fromkeys(COLUMNS) | {key: metrics[key] for key in COLUMNS if key in metrics and key != "protocol"}
     return row | {"uar_lo": lo, "uar_hi": hi, "protocol": protocol_text(metrics["protocol"])}
 
 
@@ -77,6 +77,8 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             out.append(
                 f"{row['name']} - {rows[0]['name']}: {row['difference']:+.3f} UAR {interval}, p = {row['p']:.3f}"
             )
+    if min(row["n_speakers"] for row in rows) < statistics.FEWEST:
+        out.append(f"intervals and p over fewer than {statistics.FEWEST} speakers mean little")
     protocols = {row["protocol"] for row in rows}
     out += [f"all {protocol}" if len(protocols) == 1 else f"{protocol}" for protocol in sorted(protocols)]
     return out

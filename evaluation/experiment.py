@@ -18,6 +18,7 @@ from evaluation import metrics, splits
 from models.common import EmotionModel, model_class
 from utils.config import Config
 from utils.dataset import Dataset
+from utils.errors import ConfigError
 
 ENROLMENT = {"enrolment_5": 5, "enrolment_20": 20}  # unlabelled clips a test speaker gives first
 DRAWS = 5  # random choices of those clips; their predictions are pooled
@@ -57,6 +58,24 @@ def fingerprint(data: Dataset, recipe: str) -> str:
     return digest.hexdigest()
 
 
+def check(data: Dataset, config: Config) -> None:
+    """Refuse what cannot be learned.
+
+    Raises:
+        ConfigError: fewer than two classes, or speaker normalisation where speakers are not known.
+    """
+    if len(data.labels) < 2:
+        raise ConfigError(
+            f"{config.name}: only {' '.join(data.labels)} is left, and a model needs two emotions. Mend merge or drop."
+        )
+    unknown = int((data.speakers == "").sum())
+    if config.normalise == "speaker" and unknown:
+        raise ConfigError(
+            f"{config.name}: normalise: speaker, but {unknown} of {len(data)} clips have no speaker. "
+            r"Give the folders corpus a pattern, speaker: '^(\w+?)_', or use normalise: global."
+        )
+
+
 def is_network(config: Config) -> bool:
     return model_class(config.model).file == "model.keras"
 
@@ -87,7 +106,11 @@ def cross_validate(data: Dataset, config: Config, *, key: str, work: Path, repor
         key: what the work belongs to; anything kept under another key is thrown away.
         work: folder for finished folds and the epoch a network stands at.
         report: called with {fold, folds, ...} as things progress.
+
+    Raises:
+        ConfigError: what ``check`` and ``splits.folds`` refuse.
     """
+    check(data, config)
     folds = splits.folds(data, config.split.model_dump(), seed=config.seed)
     _claim(work, key)
     started, before = time.monotonic(), {n for n in range(len(folds)) if (work / f"fold-{n}.npz").exists()}

@@ -10,26 +10,26 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
-from filelock import Timeout
-from joblib import Parallel, delayed, parallel_config
+from filelock import BaseFileLock, FileLock, Timeout
 
 import corpora
 from corpora import Rejected, Utterance
-from extract_feats.known_files import KnownFiles, stamp
+from extract_feats import parallel
+from extract_feats.known_files import KnownFiles
+from extract_feats.parallel import Done
 from extract_feats.store import FeatureStore, Recipe, key
-from utils import audio
 from utils.audio import Sound
 from utils.config import Config
 from utils.dataset import Dataset
-from utils.errors import ConfigError, DataError
+from utils.errors import ConfigError
 
 FLUSH_SECONDS, FLUSH_BYTES = 10.0, 64 << 20  # what a killed run may lose, what a run may hold
 FACTS = ("sex", "intensity", "text", "session", "split", "corpus")
@@ -61,6 +61,15 @@ class Outcome:
     cached: int = 0
     audio_seconds: float = 0.0  # of what was extracted
     wall_seconds: float = 0.0
+
+    def count(self, done: Done) -> None:
+        if done.features is None:
+            self.cached += 1
+        elif isinstance(done.features, str):
+            self.rejected.append(Rejected(done.path, done.features))
+        else:
+            self.extracted += 1
+            self.audio_seconds += done.sound.seconds
 
 
 def recipe_of(config: Config) -> Recipe:
@@ -117,90 +126,80 @@ def fill(
     started = time.perf_counter()
     store = FeatureStore(features, recipe)
     with KnownFiles(features / "files.sqlite") as files:
-        lock = store.lock()
-        try:
-            lock.acquire(timeout=0.5)
-        except Timeout:
-            waiting()
-            lock.acquire()
-        try:
+        with _held(store.lock(), waiting):
             store.refresh()
             outcome = _fill(found, store, files, jobs, verify, progress)
             store.compact(found.label)
-        finally:
-            lock.release()
-        known = files.unchanged([u.path for u in found.utterances])
-    outcome.sounds = {path: sound for path, sound in known.items() if isinstance(sound, Sound)}
-    _write_clips(found, outcome, recipe, features)
+        folder = corpus_folder(found.entry, found.label, features)
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "writing.lock"):  # another recipe of this corpus may end at the same moment
+            known = files.unchanged([u.path for u in found.utterances])
+            outcome.sounds = {path: sound for path, sound in known.items() if isinstance(sound, Sound)}
+            _write_clips(found, outcome.sounds, folder)
+            _write_rejected(found, outcome.rejected, recipe, folder)
     outcome.wall_seconds = time.perf_counter() - started
     return outcome
+
+
+@contextmanager
+def _held(lock: BaseFileLock, waiting: Callable[[], None]) -> Iterator[None]:
+    try:
+        lock.acquire(timeout=0.5)
+    except Timeout:
+        waiting()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _fill(found: Scan, store: FeatureStore, files: KnownFiles, jobs: int, verify: bool, progress: Callable) -> Outcome:
     paths = [u.path for u in found.chosen]
     known = {} if verify else files.unchanged(paths)
     outcome = Outcome({}, [Rejected(path, known[path]) for path in paths if isinstance(known.get(path), str)])
-    sound = [path for path in paths if isinstance(known.get(path), Sound)]
-    stored = store.has([key(known[path].digest) for path in sound])
+    decoded = [path for path in paths if isinstance(known.get(path), Sound)]
+    stored = store.has([key(known[path].digest) for path in decoded])
     outcome.cached = int(stored.sum())
     todo = [path for path in paths if path not in known]
-    todo += [path for path, done in zip(sound, stored, strict=True) if not done]
-    names = store.recipe.names() if todo else []  # also refuses a rate that the recipe cannot work at
-    clips: dict[bytes, np.ndarray] = {}
-    seen: list[tuple] = []
-    flushed, size = time.monotonic(), 0
-    for number, (path, stamped, result, values) in enumerate(_work(todo, store, jobs), 1):
-        seen.append((path, stamped, result))
-        if isinstance(result, str):
-            outcome.rejected.append(Rejected(path, result))
-        elif isinstance(values, str):
-            outcome.rejected.append(Rejected(path, values))
-        elif values is None:
-            outcome.cached += 1
-        else:
-            clips[key(result.digest)] = values
-            size += values.nbytes
-            outcome.extracted += 1
-            outcome.audio_seconds += result.seconds
-        progress(number, len(todo))
-        if time.monotonic() - flushed > FLUSH_SECONDS or size > FLUSH_BYTES or number == len(todo):
-            store.write(found.label, clips, names)  # features before files: a kill between costs a decode
-            files.record(row for row in seen if row[1])
-            clips, seen, flushed, size = {}, [], time.monotonic(), 0
+    todo += [path for path, done in zip(decoded, stored, strict=True) if not done]
+    if not todo:
+        return outcome
+    results = parallel.work(todo, store, jobs)  # workers load their libraries while the names are made
+    pending = _Pending(store, files, found.label, store.recipe.names())
+    try:
+        for number, done in enumerate(results, 1):
+            outcome.count(done)
+            pending.add(done)
+            progress(number, len(todo))
+    finally:
+        pending.flush()  # what is finished is kept, whatever stopped the rest
     return outcome
 
 
-def _work(todo: list[Path], store: FeatureStore, jobs: int) -> Iterator[tuple]:
-    tasks = (delayed(_one)(path, store.folder.parent, store.recipe) for path in todo)
-    if jobs == 1 or len(todo) < 8:  # starting processes takes longer
-        yield from (_one(path, store.folder.parent, store.recipe) for path in todo)
-        return
-    with parallel_config("loky", inner_max_num_threads=1):
-        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks)
+class _Pending:
+    """Results that are not on disk yet: FLUSH_SECONDS or FLUSH_BYTES of them at most."""
 
+    def __init__(self, store: FeatureStore, files: KnownFiles, prefix: str, names: Sequence[str]):
+        self.store, self.files, self.prefix, self.names = store, files, prefix, names
+        self._empty()
 
-@lru_cache(maxsize=4)
-def _opened(root: Path, recipe: Recipe) -> FeatureStore:
-    return FeatureStore(root, recipe)
+    def _empty(self) -> None:
+        self.clips, self.seen, self.size, self.since = {}, [], 0, time.monotonic()
 
+    def add(self, done: Done) -> None:
+        if done.stamped:
+            self.seen.append((done.path, done.stamped, done.sound))
+        if isinstance(done.features, np.ndarray):
+            self.clips[key(done.sound.digest)] = done.features
+            self.size += done.features.nbytes
+        if time.monotonic() - self.since > FLUSH_SECONDS or self.size > FLUSH_BYTES:
+            self.flush()
 
-def _one(path: Path, root: Path, recipe: Recipe) -> tuple:
-    """Decode, digest and extract one file: (path, stamp, Sound or reason, features, None if stored, or reason)."""
-    try:
-        stamped = stamp(path)
-    except OSError as error:
-        return path, None, f"{error.strerror}", None
-    try:
-        samples, source_rate = audio.decode(path)
-        sound = audio.inspect(samples, source_rate)
-    except DataError as error:
-        return path, stamped, str(error).removeprefix(f"{path}: "), None
-    if _opened(root, recipe).has([key(sound.digest)])[0]:
-        return path, stamped, sound, None
-    try:
-        return path, stamped, sound, recipe.extract(audio.prepare(samples, source_rate, recipe.rate, **recipe.clip))
-    except DataError as error:
-        return path, stamped, sound, str(error)
+    def flush(self) -> None:
+        self.store.write(self.prefix, self.clips, self.names)  # features before files: a kill between costs a decode
+        self.files.record(self.seen)
+        self._empty()
 
 
 def corpus_folder(entry: Mapping, label: str, features: Path) -> Path:
@@ -209,28 +208,39 @@ def corpus_folder(entry: Mapping, label: str, features: Path) -> Path:
     return features / f"{label}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
 
 
-def _write_clips(found: Scan, outcome: Outcome, recipe: Recipe, features: Path) -> None:
-    """Write clips.parquet (every utterance, with its digest where it has been decoded) and rejected.csv."""
-    folder = corpus_folder(found.entry, found.label, features)
-    folder.mkdir(parents=True, exist_ok=True)
+def _write_clips(found: Scan, sounds: Mapping[Path, Sound], folder: Path) -> None:
+    """Write clips.parquet: every utterance, with what its audio says where it has been decoded."""
     columns = {field.name: [str(getattr(u, field.name)) for u in found.utterances] for field in fields(Utterance)}
-    columns["path"] = [u.path.relative_to(found.root).as_posix() for u in found.utterances]
+    columns["path"] = [_below(u.path, found.root) for u in found.utterances]
     nothing = Sound("", 0.0, 0, 0, 0.0, 0.0, 0.0)
-    facts = [asdict(outcome.sounds.get(u.path, nothing)) for u in found.utterances]
+    facts = [asdict(sounds.get(u.path, nothing)) for u in found.utterances]
     columns |= {field.name: [fact[field.name] for fact in facts] for field in fields(Sound)}
     table = pa.table(columns).replace_schema_metadata({"root": str(found.root.resolve())})
-    aside = folder / f"clips.{os.getpid()}.part"
+    aside = folder / "clips.part"
     pa.parquet.write_table(table, aside)
     os.replace(aside, folder / "clips.parquet")
-    rejected = [(r.path, recipe.label, r.reason) for r in found.rejected + outcome.rejected]
-    rejected += [row for row in _read_rejected(folder) if row[1] != recipe.label]
-    with (folder / "rejected.csv").open("w", newline="", encoding="utf8") as file:
+
+
+def _write_rejected(found: Scan, rejected: list[Rejected], recipe: Recipe, folder: Path) -> None:
+    """Bring rejected.csv up to date: what this run tried under this recipe, and what others found before."""
+    tried = {_below(u.path, found.root) for u in found.chosen}
+    there = {_below(u.path, found.root) for u in found.utterances} - tried
+    rows = {(_below(r.path, found.root), recipe.folder, r.reason) for r in found.rejected + rejected}
+    rows |= {row for row in _read_rejected(folder) if row[1] != recipe.folder or row[0] in there}
+    aside = folder / "rejected.part"
+    with aside.open("w", newline="", encoding="utf8", errors="backslashreplace") as file:  # a name need not be text
         writer = csv.writer(file)
         writer.writerow(("path", "features", "reason"))
-        writer.writerows(sorted({(str(path), label, reason) for path, label, reason in rejected}))
+        writer.writerows(sorted(rows))
+    os.replace(aside, folder / "rejected.csv")
+
+
+def _below(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def _read_rejected(folder: Path) -> list[tuple[str, str, str]]:
+    """Return path below the corpus's root, the recipe's folder and the reason of what was rejected so far."""
     path = folder / "rejected.csv"
     if not path.exists():
         return []
@@ -239,16 +249,15 @@ def _read_rejected(folder: Path) -> list[tuple[str, str, str]]:
 
 
 def read_clips(config: Config, entry: Mapping, features: Path, command: str) -> tuple[list[Utterance], dict, set]:
-    """Return a corpus's utterances, digest and seconds by id, and its rejected paths by recipe, from the cache.
+    """Return a corpus's utterances, digest and seconds by id, and (path, recipe's folder) of what was rejected.
 
     Raises:
         ConfigError: nothing cached, or cached from another folder; says what to run.
     """
-    candidates = sorted(features.glob(f"*-{corpus_folder(entry, '', features).name.removeprefix('-')}"))
+    candidates = sorted(features.glob(f"*{corpus_folder(entry, '', features).name}/clips.parquet"))
     if not candidates:
         raise ConfigError(f"{config.name}: no cached features for corpus {entry['name']!r}. Run: {command}")
-    folder = candidates[0]
-    table = pa.parquet.read_table(folder / "clips.parquet")
+    table = pa.parquet.read_table(candidates[0])
     root = Path(config.data_folder(), Path(entry["root"]).expanduser())
     made_from = table.schema.metadata[b"root"].decode()
     if root.exists() and str(root.resolve()) != made_from:
@@ -257,7 +266,8 @@ def read_clips(config: Config, entry: Mapping, features: Path, command: str) -> 
     rows = table.to_pylist()
     utterances = [Utterance(**{n: row[n] for n in own} | {"path": Path(made_from, row["path"])}) for row in rows]
     sounds = {row["id"]: (row["digest"], row["seconds"]) for row in rows}
-    return utterances, sounds, {(path, label) for path, label, _ in _read_rejected(folder)}
+    rejected = {(Path(made_from, path), recipe) for path, recipe, _ in _read_rejected(candidates[0].parent)}
+    return utterances, sounds, rejected
 
 
 def dataset(config: Config, features: Path, *, command: str, limit: int | None = None) -> Dataset:
@@ -276,7 +286,7 @@ def dataset(config: Config, features: Path, *, command: str, limit: int | None =
     chosen, labels = _choose(config, chain.from_iterable(utterances for utterances, _, _ in read), limit)
     sounds = {identity: sound for _, by_id, _ in read for identity, sound in by_id.items()}
     refused = set().union(*(rejected for _, _, rejected in read))
-    chosen = [u for u in chosen if (str(u.path), recipe.label) not in refused]
+    chosen = [u for u in chosen if (u.path, recipe.folder) not in refused]
     store = FeatureStore(features, recipe)
     digests = [sounds[u.id][0] for u in chosen]
     missing = sum(not digest for digest in digests)
@@ -301,9 +311,8 @@ def dataset(config: Config, features: Path, *, command: str, limit: int | None =
 
 
 def exported(config: Config, features: Path, *, command: str) -> Sequence[dict]:
-    """Return the cached clips of an experiment as rows for ``extract_feats.store.export``."""
-    rows = []
-    for entry in config.corpora:
-        utterances, sounds, _ = read_clips(config, entry, features, command)
-        rows += [asdict(u) | {"path": str(u.path), "digest": sounds[u.id][0]} for u in utterances]
-    return rows
+    """Return the cached clips of an experiment, under its labels, as rows for ``extract_feats.store.export``."""
+    read = [read_clips(config, entry, features, command) for entry in config.corpora]
+    chosen, _ = _choose(config, chain.from_iterable(utterances for utterances, _, _ in read), None)
+    sounds = {identity: sound for _, by_id, _ in read for identity, sound in by_id.items()}
+    return [asdict(u) | {"path": str(u.path), "digest": sounds[u.id][0]} for u in chosen]

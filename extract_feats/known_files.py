@@ -7,7 +7,10 @@ from contextlib import closing
 from dataclasses import astuple
 from pathlib import Path
 
+from filelock import FileLock
+
 from utils.audio import Sound
+from utils.errors import DataError
 
 _TABLE = """CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, reason TEXT,
     digest TEXT, seconds REAL, rate INTEGER, channels INTEGER, peak REAL, rms_db REAL, clipped REAL) WITHOUT ROWID"""
@@ -29,10 +32,14 @@ class KnownFiles:
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(path, timeout=60)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        with self._connection:
-            self._connection.execute(_TABLE)
+        try:
+            with FileLock(path.with_suffix(".lock")), self._connection:  # SQLite does not wait where two turn WAL on
+                self._connection.execute("PRAGMA journal_mode=WAL")
+                self._connection.execute("PRAGMA synchronous=NORMAL")
+                self._connection.execute(_TABLE)
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            raise DataError(f"{path}: cannot be used: {error}. If damaged, it may be removed.") from error
 
     def __enter__(self) -> "KnownFiles":
         return self
@@ -45,7 +52,7 @@ class KnownFiles:
         paths = list(paths)
         found = {}
         for start in range(0, len(paths), _CHUNK):
-            chunk = {str(path): path for path in paths[start : start + _CHUNK]}
+            chunk = {str(path.absolute()): path for path in paths[start : start + _CHUNK]}
             for name, size, mtime_ns, reason, *sound in self._rows(list(chunk)):
                 path = chunk[name]
                 try:
@@ -65,9 +72,9 @@ class KnownFiles:
         """Store (path, its stamp before it was read, its Sound or the reason of refusal) of many files at once."""
         nothing = ("", 0.0, 0, 0, 0.0, 0.0, 0.0)
         rows = [
-            (str(path), *stamped, result, *nothing)
+            (str(path.absolute()), *stamped, result, *nothing)
             if isinstance(result, str)
-            else (str(path), *stamped, "", *astuple(result))
+            else (str(path.absolute()), *stamped, "", *astuple(result))
             for path, stamped, result in results
         ]
         with self._connection:

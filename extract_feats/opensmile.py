@@ -19,9 +19,15 @@ a sample at full scale (1.0) would otherwise come back as -1. A value that is no
 empty stretch) becomes 0, which is openSMILE's own word for "none".
 """
 
+import ctypes
 import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
 import warnings
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -99,6 +105,18 @@ def _canonical(name: str) -> str:
 
 @lru_cache
 def _smile(name: str, level: str) -> "Smile":
+    _bind_to_itself()
     import opensmile  # 2.6 s of CPU: not for reading a layout
 
     return opensmile.Smile(opensmile.FeatureSet[name], opensmile.FeatureLevel[LEVELS[level]], num_workers=1)
+
+
+def _bind_to_itself() -> None:
+    """On Linux openSMILE's library calls TensorFlow's C++ symbols where those were loaded first, and crashes.
+
+    Loaded once with its own symbols before all others, it keeps to them; the package then finds it loaded.
+    """
+    if sys.platform == "linux":
+        package = Path(importlib.util.find_spec("opensmile").origin).parent
+        for library in package.glob(f"core/bin/*_{platform.machine()}/libSMILEapi.so"):
+            ctypes.CDLL(str(library), mode=os.RTLD_NOW | os.RTLD_DEEPBIND)

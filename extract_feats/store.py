@@ -14,7 +14,7 @@ import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from filelock import FileLock
 from extract_feats import Layout
 from utils import plugins
 from utils.dataset import Features, Frames
+from utils.errors import DataError
 
 AUDIO_VERSION = 1  # of utils.audio.prepare: raise it when the same file would give another wave
 SEGMENT_BYTES = 256 << 20  # segments below this are merged; a merge holds one such segment in memory
@@ -84,8 +85,11 @@ class _Segment:
 
     def __init__(self, path: Path):
         self.path = path
-        with pa.memory_map(str(path)) as source:
-            batch = pa.ipc.open_file(source).get_batch(0)
+        try:
+            with pa.memory_map(str(path)) as source:
+                batch = pa.ipc.open_file(source).get_batch(0)
+        except pa.ArrowInvalid as error:
+            raise DataError(f"{path}: damaged ({error}); remove it, its clips are extracted again.") from error
         self.names = json.loads(batch.schema.metadata[b"names"])
         self.keys = np.frombuffer(batch["key"].buffers()[1], "S16", len(batch))
         column, dims = batch["features"], len(self.names)
@@ -109,12 +113,22 @@ class FeatureStore:
 
     def __init__(self, root: Path, recipe: Recipe):
         self.recipe = recipe
-        self.folder = root / recipe.folder
+        self.root, self.folder = root, root / recipe.folder
         self.refresh()
+
+    def __reduce__(self) -> tuple:
+        """A worker gets the folder, not the rows, and opens it once for all clips until there are new segments."""
+        return _opened, (self.root, self.recipe, tuple(segment.path.name for segment in self._segments))
 
     def refresh(self) -> None:
         """Look again which segments there are."""
-        self._segments = [_Segment(path) for path in sorted(self.folder.glob("*.arrow"))]
+        for left in reversed(range(20)):
+            try:
+                self._segments = [_Segment(path) for path in sorted(self.folder.glob("*.arrow"))]
+                return
+            except FileNotFoundError:  # merged into another by a process that is just ending: look again
+                if not left:
+                    raise
 
     def __len__(self) -> int:
         return len(np.unique(np.concatenate([s.keys for s in self._segments]))) if self._segments else 0
@@ -187,7 +201,7 @@ class FeatureStore:
             left.unlink()
         group: list[_Segment] = []
         size = 0
-        for segment in [s for s in self._segments if s.path.name.startswith(f"{prefix}-")]:
+        for segment in [s for s in self._segments if s.path.name.rpartition("-")[0] == prefix]:
             if segment.values.nbytes >= SEGMENT_BYTES:
                 continue
             if size + segment.values.nbytes > SEGMENT_BYTES:
@@ -208,15 +222,25 @@ class FeatureStore:
                 path.unlink()
 
 
+@lru_cache(maxsize=4)
+def _opened(root: Path, recipe: Recipe, segments: tuple[str, ...]) -> FeatureStore:
+    return FeatureStore(root, recipe)  # the segments are only part of the cache's key
+
+
 def _batch(keys: list[bytes], clips: list[np.ndarray], names: Sequence[str], recipe: Recipe) -> pa.RecordBatch:
-    values = pa.array(np.concatenate([clip.reshape(-1) for clip in clips]).astype(np.float32, copy=False))
-    rows = pa.FixedSizeListArray.from_arrays(values, len(names))
-    if recipe.layout.frames:
-        offsets = np.concatenate([[0], np.cumsum([len(clip) for clip in clips])]).astype(np.int32)
-        rows = pa.ListArray.from_arrays(pa.array(offsets), rows)
+    rows = _column(clips, len(names), frames=recipe.layout.frames)
     metadata = {"names": json.dumps(list(names)), "recipe": recipe.text}
     schema = pa.schema([("key", pa.binary(16)), ("features", rows.type)], metadata=metadata)
     return pa.record_batch([pa.array(keys, pa.binary(16)), rows], schema=schema)
+
+
+def _column(clips: Sequence[np.ndarray], dims: int, *, frames: bool) -> pa.Array:
+    values = pa.array(np.concatenate([clip.reshape(-1) for clip in clips]).astype(np.float32, copy=False))
+    rows = pa.FixedSizeListArray.from_arrays(values, dims)
+    if not frames:
+        return rows
+    offsets = np.concatenate([[0], np.cumsum([len(clip) for clip in clips])]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), rows)
 
 
 def export(store: FeatureStore, clips: Iterable[Mapping], path: Path) -> None:
@@ -224,14 +248,19 @@ def export(store: FeatureStore, clips: Iterable[Mapping], path: Path) -> None:
 
     Vectors give one column a feature; frames give one column ``frames`` of lists, and the feature names
     are in the schema's metadata.
+
+    Raises:
+        DataError: none of the clips is stored.
     """
     from pyarrow import parquet
 
     clips = [clip for clip in clips if clip["digest"] and store.has([key(clip["digest"])])[0]]
+    if not clips:
+        raise DataError(f"{path}: nothing to export, no clip has {store.recipe.label} features.")
     features = store.read([key(clip["digest"]) for clip in clips])
     columns = {name: pa.array([clip[name] for clip in clips]) for name in clips[0]}
     if isinstance(features, Frames):
-        columns["frames"] = pa.array([clip.tolist() for clip in features], pa.list_(pa.list_(pa.float32())))
+        columns["frames"] = _column(features.clips, features.dims, frames=True)
     else:
         columns |= {name: pa.array(column) for name, column in zip(store.names, features.T, strict=True)}
     table = pa.table(columns).replace_schema_metadata({"names": json.dumps(store.names), "recipe": store.recipe.text})

@@ -81,9 +81,9 @@ class EmotionModel(ABC):
     def fit(self, data: Dataset, validation: Dataset | None = None, **options) -> "EmotionModel":
         """Learn from the training part alone; ``validation`` only says when a network should stop."""
         mean, std = moments(_rows(data.features))
-        self.mean_, self.std_ = mean, usable(std)
+        self.mean_, self.std_ = mean, usable(std, np.abs(mean))
         self.frames_ = isinstance(data.features, Frames)
-        held = validation and self.both_ways(validation)
+        held = None if validation is None else self.both_ways(validation)
         self._fit(*self.both_ways(data), held, **options)
         return self
 
@@ -115,7 +115,7 @@ class EmotionModel(ABC):
         speakers, of = np.unique(data.speakers, return_inverse=True)
         found = [moments(_rows(data.features[of == number])) for number in range(len(speakers))]
         mean = np.stack([mean for mean, _ in found])
-        return Statistics(mean, np.stack([usable(std, self.std_) for _, std in found]), of)
+        return Statistics(mean, np.stack([usable(std, self.std_, self.std_) for _, std in found]), of)
 
     def enrolled(self, features: Features, clips: int) -> Statistics:
         """Return the statistics for ``clips`` clips of one speaker who gave ``features`` as unlabelled examples."""

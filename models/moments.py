@@ -17,9 +17,16 @@ def moments(parts: Sequence[np.ndarray]) -> Moments:
     return mean.astype(np.float32), np.sqrt(variance).astype(np.float32)
 
 
-def usable(std: np.ndarray, fallback: np.ndarray | float = 1.0) -> np.ndarray:
-    """Return deviations that can be divided by: the fallback for a feature that hardly ever moves."""
-    return np.where(std > 1e-6 * np.maximum(fallback, 1e-6), std, fallback).astype(np.float32)
+def usable(std: np.ndarray, size: np.ndarray, fallback: np.ndarray | float = 1.0) -> np.ndarray:
+    """Return deviations that can be divided by: the fallback for a feature that moves no more than rounding does.
+
+    Args:
+        std: (dims,) deviations.
+        size: (dims,) what they are small against, > 1e-6 of it counts. No absolute floor: some openSMILE
+            functionals live below 1e-9 and are as good as any once scaled.
+        fallback: deviation of a feature that stands still.
+    """
+    return np.where(std > 1e-6 * size, std, fallback).astype(np.float32)
 
 
 def shrunk(own: Moments, train: Moments, clips: int) -> Moments:

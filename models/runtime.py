@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
 
 from models.moments import moments, shrunk
 from utils.errors import ConfigError
@@ -20,27 +21,37 @@ class Predictor:
         """Open ``checkpoint``; ``threads`` 0 takes every core.
 
         Raises:
-            ConfigError: not a checkpoint.
+            ConfigError: not a checkpoint, or a damaged one.
         """
         for name in ("model.json", "model.onnx"):
             if not (checkpoint / name).is_file():
                 raise ConfigError(
                     f"{checkpoint}: no {name} in it. Give a folder that train.py wrote, checkpoints/NAME."
                 )
-        self.card = json.loads((checkpoint / "model.json").read_text(encoding="utf8"))
-        self.labels: list[str] = self.card["labels"]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            str(checkpoint / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            self.card = json.loads((checkpoint / "model.json").read_text(encoding="utf8"))
+            self._session = onnxruntime.InferenceSession(
+                str(checkpoint / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            )
+        except (json.JSONDecodeError, Fail, InvalidGraph, InvalidProtobuf) as error:
+            raise ConfigError(f"{checkpoint}: damaged ({error}). Train it again, or copy the whole folder.") from error
+        self.labels: list[str] = self.card["labels"]
         self._inputs = [tensor.name for tensor in self._session.get_inputs()]
 
     @property
     def takes_speaker(self) -> bool:
         """Whether the model was trained on speaker-normalised features, so that enrolment helps it."""
         return "speaker_mean" in self._inputs
+
+    def need_speaker(self) -> None:
+        """Raise ConfigError if the model was trained on globally normalised features."""
+        if not self.takes_speaker:
+            raise ConfigError(
+                f"{self.card['name']}: enrolment needs a model trained with 'normalise: speaker'; this has 'global'."
+            )
 
     def unknown_speaker(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the training set's mean and deviation (dims,)."""
@@ -53,8 +64,7 @@ class Predictor:
         Raises:
             ConfigError: the model was trained on globally normalised features.
         """
-        if not self.takes_speaker:
-            raise ConfigError("enrolment needs a model trained with 'normalise: speaker'; this one has 'global'.")
+        self.need_speaker()
         parts = list(features) if self.card["frames"] else [np.stack(features)]
         return shrunk(moments(parts), self.unknown_speaker(), len(features))
 

@@ -9,13 +9,14 @@ import numpy as np
 import onnx
 import skops.io
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from models import onnx_graph
 from models.common import EmotionModel, Statistics
 from utils.dataset import Dataset, Features, Frames
+from utils.errors import DataError
 
 CALIBRATION_FOLDS = 3
 TRUSTED = [  # what a saved model may hold beside the types that skops itself knows to be harmless
@@ -45,19 +46,33 @@ class SklearnModel(EmotionModel):
         if "random_state" in estimator.get_params():
             estimator.set_params(random_state=self.seed)
         if not hasattr(estimator, "predict_proba"):
-            estimator = CalibratedClassifierCV(estimator, ensemble=False, cv=list(self._grouped(data)))
+            estimator = CalibratedClassifierCV(estimator, ensemble=False, cv=self._grouped(data))
         if self.frames_:  # pooled statistics have scales of their own
             estimator = make_pipeline(StandardScaler(), estimator)
         self.estimator_ = estimator.fit(self._ready(data.features, statistics), data.truth)
 
-    def _grouped(self, data: Dataset):
-        """Folds for calibration that keep a speaker on one side, so that the probabilities fit strangers."""
-        speakers = np.unique(data.speakers)
-        folds = max(2, min(CALIBRATION_FOLDS, len(speakers), int(np.bincount(data.truth).min())))
-        kind = StratifiedGroupKFold if len(speakers) >= 2 else StratifiedKFold
-        groups = data.speakers if len(speakers) >= 2 else None
-        split = kind(folds, shuffle=True, random_state=self.seed)
-        return split.split(np.zeros(len(data)), data.truth, groups)
+    def _grouped(self, data: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Folds for calibration that keep a speaker on one side, so that the probabilities fit strangers.
+
+        Where the speakers are not known, or one of them alone has a class, recordings are kept whole instead.
+        """
+        classes = np.unique(data.truth)
+        for groups in (data.speakers, data.digests):
+            available = len(np.unique(groups))
+            if available < 2:
+                continue
+            number = max(2, min(CALIBRATION_FOLDS, available, int(np.bincount(data.truth)[classes].min())))
+            kind = StratifiedGroupKFold(number, shuffle=True, random_state=self.seed)
+            with warnings.catch_warnings():  # a class of fewer clips than folds is looked at below
+                warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+                folds = list(kind.split(data.truth, data.truth, groups))
+            if all(len(np.unique(data.truth[train])) == len(classes) for train, _ in folds):
+                return folds
+        rare = self.labels[classes[np.bincount(data.truth)[classes].argmin()]]
+        raise DataError(
+            f"model {self.section['name']}: its probabilities cannot be calibrated, every class needs two different "
+            f"recordings in each training part. Drop or merge {rare}."
+        )
 
     def _ready(self, features: Features, statistics: Statistics) -> np.ndarray:
         mean, std, of = statistics.mean, statistics.std, statistics.of

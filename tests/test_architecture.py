@@ -105,12 +105,10 @@ def fresh(code: str) -> tuple[set[str], str]:
 
 
 def test_prediction_loads_nothing_heavy():
-    """Whatever a prediction imports and calls, opensmile.extract apart: that library brings pandas."""
+    """Whatever a prediction can come to import; that no extractor loads more when called, test_features sees to."""
     features = [f"extract_feats.{name}" for name in plugins.every("features")]
-    modules = ["numpy", "predict", "models.runtime", "utils.audio", "utils.plots", "corpora", *features]
-    wave = "wave = numpy.random.default_rng(0).normal(0, .1, 16000).astype('float32')"
-    calls = [f"{name}.extract(wave, 16000)" for name in features if not name.endswith(".opensmile")]
-    found, _ = fresh("\n".join([f"import {', '.join(modules)}", wave, *calls]))
+    modules = ["predict", "models.runtime", "utils.audio", "utils.plots", "corpora", *features]
+    found, _ = fresh(f"import {', '.join(modules)}")
     assert not found
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ CONTAINERS = (".mp4", ".m4a", ".webm", ".mkv", ".mov", ".aac", ".wma")  # what l
 SHORTEST = 0.05  # seconds; no emotion can be heard in less, and most extractors need two frames
 SILENT_PEAK = 1e-3  # -60 dB of full scale
 FULL_SCALE = 0.999  # 16-bit full scale is 32767/32768
+STREAMED = 0x7FFFF000  # a wav written to a pipe states this or more as its length: it was not known
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def decode(path: Path | str | BinaryIO) -> tuple[np.ndarray, int]:
         if isinstance(path, (str, Path)):
             path = Path(path)
             with path.open("rb") as file:
-                _refuse_pointers(file.read(256), path.stat().st_size, path)
+                _refuse_unfinished(file, path.stat().st_size, path)
             if path.suffix.lower() in CONTAINERS:
                 return _decode_container(path, name)
         else:
@@ -67,21 +69,23 @@ def decode(path: Path | str | BinaryIO) -> tuple[np.ndarray, int]:
         raise DataError(f"{name}: not audio that can be read ({error.error_string.rstrip('.')}).") from error
 
 
-def _refuse_pointers(head: bytes, size: int, path: Path) -> None:
+def _refuse_unfinished(file: BinaryIO, size: int, path: Path) -> None:
+    """Refuse what libsndfile would not name (a pointer) or would read without a word (half a wav)."""
+    head = file.read(40)
     if not size:
         raise DataError(f"{path}: empty file.")
     if head.startswith(b"version https://git-lfs"):
         raise DataError(f"{path}: a Git-LFS pointer, not audio. Run 'git lfs pull' in the corpus's clone.")
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        position = 12
-        while position + 8 <= len(head):  # the data chunk follows the format within the first few chunks
-            chunk, length = head[position : position + 4], struct.unpack_from("<I", head, position + 4)[0]
+        file.seek(12)
+        while len(header := file.read(8)) == 8:
+            chunk, length = struct.unpack("<4sI", header)
             if chunk == b"data":
-                missing = position + 8 + length - size
-                if missing > 0 and length not in (0xFFFFFFFF, 0x7FFFFFFF):  # streamed: length was not known
+                missing = file.tell() + length - size
+                if missing > 0 and length < STREAMED:
                     raise DataError(f"{path}: truncated: the header promises {missing} bytes more than the file has.")
                 return
-            position += 8 + length + length % 2
+            file.seek(length + length % 2, os.SEEK_CUR)
 
 
 def _decode_container(path: Path | BinaryIO, name: object) -> tuple[np.ndarray, int]:
@@ -146,7 +150,7 @@ def prepare(
         level: "peak" scales the peak to 1, "rms" the level to -25 dB of full scale.
 
     Raises:
-        DataError: nothing is left between offset and end.
+        DataError: too little is left after offset and trimming, or, where a level is wanted, silence.
     """
     wave = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
     if source_rate != rate:
@@ -160,6 +164,8 @@ def prepare(
         wave = _trim(wave, trim_db)
     if len(wave) < SHORTEST * rate:
         raise DataError(f"too short: {len(wave) / rate:.2f} s are left after offset {offset} s and trimming.")
+    if level and not wave.any():
+        raise DataError(f"silent: nothing but zeros is left after offset {offset} s and trimming.")
     if level == "peak":
         wave = wave / np.abs(wave).max()
     elif level == "rms":

@@ -1,22 +1,33 @@
 """What the scripts share: their common options, one-line errors, progress with rate and time left."""
 
 import argparse
+import errno
+import os
 import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from utils.errors import UserError
 from utils.plugins import ROOT
 
 Progress = Callable[[int, int], None]
+USERS_ERRORS = (  # a folder given in an option that cannot be written to, a full disk
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOSPC,
+)  # fmt: skip
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}. See {self.prog} --help.\n")  # one line, without the usage
 
 
 def parser(description: str, example: str) -> argparse.ArgumentParser:
-    """Return a parser whose --help ends with a working example."""
-    return argparse.ArgumentParser(
+    """Return a parser whose --help ends with a working example, and whose errors are one line."""
+    return _Parser(
         description=description, epilog=f"example:\n  {example}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
 
@@ -45,10 +56,14 @@ def add_checkpoints_option(to: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def jobs(text: str) -> int:
+    """Return a number of processes: 1 or more, or -1 for one a core."""
+    return -1 if text == "-1" else _positive(text)
 
 
 def preprocess_command(options: argparse.Namespace) -> str:
@@ -72,8 +87,15 @@ def run(main: Callable[[Sequence[str] | None], int]) -> None:
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
-    except BrokenPipeError:
+    except BrokenPipeError:  # the reader of a pipe has seen enough; nothing is left to flush to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in USERS_ERRORS:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("stopped; what was finished is kept", file=sys.stderr)
         sys.exit(130)
@@ -123,7 +145,7 @@ def _bar(what: str, unit: str) -> Iterator[Progress]:
 
 @contextmanager
 def training_lines(name: str) -> Iterator[Callable[[dict], None]]:
-    """Yield report(line): a live line of epoch, loss, UAR and time left on a terminal, a plain line a fold elsewhere."""
+    """Yield report(line): a live line of epoch, loss, UAR, time left on a terminal, elsewhere a plain line a fold."""
     live = sys.stderr.isatty()
     width = 0
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -57,6 +58,22 @@ class Train(_Section):
     runs: int = Field(1, ge=1, description="networks a fold, their probabilities averaged")
 
 
+EXAMPLES = {
+    "features": "{name: opensmile, set: IS10}",
+    "model": "{name: svm, C: 10.0}",
+    "corpora": "[{name: ravdess, root: RAVDESS}]",
+}
+WANTED = {  # pydantic's types of error in a user's words
+    "dict_type": "a mapping, {key: value}",
+    "model_type": "a mapping, {key: value}",
+    "list_type": "a list, [a, b]",
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "too_short": "at least one entry",
+    "string_pattern_mismatch": "letters, digits, '.', '_' and '-' only",
+}
 PluginSection = Annotated[dict[str, Any], Field(min_length=1)]
 
 
@@ -94,8 +111,11 @@ _Loader.add_implicit_resolver(
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict:
     keys = [loader.construct_object(key) for key, _ in node.value]
     for key in keys:
+        line = node.value[len(keys) - 1 - keys[::-1].index(key)][0].start_mark.line + 1
         if keys.count(key) > 1:
-            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {key!r} is given twice")
+            raise yaml.YAMLError(f"line {line}: {key!r} is given twice")
+        if not isinstance(key, str):
+            raise yaml.YAMLError(f"line {line}: the key {key!r} is not text; put it in quotes")
     return loader.construct_mapping(node, deep=True)
 
 
@@ -107,7 +127,10 @@ def parse_yaml(text: str, where: str) -> Any:
     try:
         return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: not valid YAML: {' '.join(str(error).split())}.") from error
+        reason = str(error)
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+            reason = f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {error.problem}"
+        raise ConfigError(f"{where}: not valid YAML: {' '.join(reason.split())}.") from error
 
 
 def read(path: Path | str, overrides: list[str] = ()) -> Config:
@@ -120,7 +143,10 @@ def read(path: Path | str, overrides: list[str] = ()) -> Config:
     if not path.is_file():
         found = sorted(p.stem for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
         raise ConfigError(f"{path}: no such config.{plugins.nearest(path.stem, found)} See train.py --list configs.")
-    raw = parse_yaml(path.read_text(encoding="utf8"), str(path))
+    try:
+        raw = parse_yaml(path.read_text(encoding="utf8"), str(path))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: holds no 'key: value' lines. Copy one of config/*.yaml to begin.")
     for override in overrides:
@@ -134,8 +160,8 @@ def check(raw: dict, where: str) -> Config:
         config = Config.model_validate(raw)
         sections = {"features": config.features, "model": config.model}
         for key, section in sections.items():
-            if "name" not in section:
-                raise ConfigError(f"{key}: 'name' must be given, e.g. {key}: {{name: {_example(key)}}}.")
+            if not isinstance(section.get("name"), str):
+                raise ConfigError(f"{key}: 'name' must be given, e.g. {key}: {EXAMPLES[key]}.")
         features = {"name": config.features["name"], **plugins.arguments("features", config.features)}
         model = {"name": config.model["name"], **plugins.arguments("models", config.model)}
         corpora = [_corpus(entry) for entry in config.corpora]
@@ -146,14 +172,10 @@ def check(raw: dict, where: str) -> Config:
     return config.model_copy(update={"features": features, "model": model, "corpora": corpora})
 
 
-def _example(key: str) -> str:
-    return {"features": "opensmile, set: IS10", "model": "svm"}[key]
-
-
 def _corpus(entry: dict) -> dict:
     for key in ("name", "root"):
         if not isinstance(entry.get(key), str):
-            raise ConfigError(f"corpora: each needs '{key}', e.g. {{name: ravdess, root: RAVDESS}}; got {entry!r}.")
+            raise ConfigError(f"corpora: each needs '{key}', e.g. {EXAMPLES['corpora']}; got {entry!r}.")
     rest = {key: value for key, value in entry.items() if key != "root"}
     return {"name": entry["name"], "root": entry["root"], **plugins.arguments("corpora", rest)}
 
@@ -165,46 +187,67 @@ def _override(raw: dict, override: str) -> None:
     *parents, last = key.split(".")
     here: Any = raw
     for step in parents:
-        if isinstance(here, list):
-            if not step.isdigit() or int(step) >= len(here):
-                raise ConfigError(f"--set {override}: {step!r} is not a place in a list of {len(here)}.")
-            here = here[int(step)]
-        else:
-            if here.get(step) is None:
-                here[step] = {}
-            here = here[step]
+        place = _place(here, step, override)
+        if isinstance(here, dict) and here.get(step) is None:
+            here[step] = {}
+        here = here[place]
         if not isinstance(here, (dict, list)):
             raise ConfigError(f"--set {override}: {step!r} holds a single value, nothing lies below it.")
-    parsed = parse_yaml(value, f"--set {override}")
-    if isinstance(here, list):
-        if not last.isdigit() or int(last) >= len(here):
-            raise ConfigError(f"--set {override}: {last!r} is not a place in a list of {len(here)}.")
-        here[int(last)] = parsed
-    else:
-        here[last] = parsed
+    here[_place(here, last, override)] = parse_yaml(value, f"--set {override}")
+
+
+def _place(here: dict | list, step: str, override: str) -> str | int:
+    if isinstance(here, dict):
+        return step
+    if not step.isdecimal() or int(step) >= len(here):
+        raise ConfigError(f"--set {override}: {step!r} is not a place in a list of {len(here)}, counted from 0.")
+    return int(step)
 
 
 def _message(error: ValidationError, raw: dict) -> str:
     """One line for the first of pydantic's findings, and how many more there are."""
     found = error.errors()
     first = found[0]
-    path = [part for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
-    where = ".".join(str(part) for part in path)
     others = len({f["loc"][:1] for f in found}) - 1
     more = f" ({others} more key{'s' * (others > 1)} to mend)" if others else ""
+    where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = _keys_beside(first["loc"])
-        message = f"{where!r} is not a known key.{plugins.nearest(first['loc'][-1], known)} Known: {', '.join(known)}."
-    elif first["type"] == "missing":
-        message = f"{where!r} must be given."
+        known = list(_fields(first["loc"][:-1]))
+        hint = plugins.nearest(first["loc"][-1], known)
+        return f"{where!r} is not a known key.{hint} Known: {', '.join(known)}.{more}"
+    if first["type"] == "missing":
+        return f"{where!r} must be given: {_meaning(first['loc'])}.{more}"
+    path = _path(first["loc"], raw)
+    where, example = ".".join(str(part) for part in path), EXAMPLES.get(path[0], "")
+    if len(path) < len(first["loc"]):  # none of several allowed kinds
+        wanted = f"must be {_meaning(path)}"
+    elif first["type"] in WANTED:
+        wanted = f"must be {WANTED[first['type']]}"
     else:
-        wanted = first["msg"].replace("Input should be", "must be").replace("String should", "must")
-        message = f"{where}: {wanted}, got {first['input']!r}."
-    return message + more
+        wanted = first["msg"].replace("Input should be", "must be")
+    hint = plugins.nearest(first["input"], re.findall(r"'(\w+)'", wanted)) if first["type"] == "literal_error" else ""
+    return f"{where}: {wanted}{f', e.g. {example}' if example else ''}, got {first['input']!r}.{hint}{more}"
 
 
-def _keys_beside(location: tuple) -> list[str]:
+def _path(location: tuple, raw: Any) -> list[str | int]:
+    """Return the keys that lead to the mistake, without the kinds that pydantic tried there."""
+    path, here = [], raw
+    for part in location:
+        if not (part in here if isinstance(here, dict) else isinstance(here, list) and isinstance(part, int)):
+            break
+        here = here[part]
+        path.append(part)
+    return path
+
+
+def _fields(location: Sequence) -> dict:
     section: Any = Config
-    for part in location[:-1]:
+    for part in location:
         section = section.model_fields[part].annotation
-    return list(section.model_fields)
+    return section.model_fields
+
+
+def _meaning(path: Sequence) -> str:
+    """Return what a key is for, as the config's own description has it."""
+    depth = 2 if path[0] in ("clip", "split", "train") else 1
+    return _fields(path[: depth - 1])[path[depth - 1]].description

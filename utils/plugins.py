@@ -150,5 +150,6 @@ def arguments(kind: str, section: Mapping[str, Any]) -> dict[str, Any]:
         except ValidationError as error:
             allowed = getattr(types, "__args__", ())
             hint = nearest(given[key], [a for a in allowed if isinstance(a, str)])
-            raise ConfigError(f"{where}: {key} must be {argument.annotation}, got {given[key]!r}.{hint}") from error
+            wanted = argument.annotation.replace("Literal[", "one of [").replace("None", "null")
+            raise ConfigError(f"{where}: {key} must be {wanted}, got {given[key]!r}.{hint}") from error
     return filled

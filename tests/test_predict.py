@@ -1,0 +1,246 @@
+"""predict.py from the command line: what it prints and writes, what it survives, what it does not load."""
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+from threadpoolctl import threadpool_limits
+from toy import outcome, write_config
+
+import predict
+import preprocess
+import train
+from utils import config as configs
+from utils import plugins
+
+LABELS = ["angry", "happy", "sad", "neutral", "fear"]
+
+
+@pytest.fixture(scope="module")
+def zoo(demo_root, tmp_path_factory):
+    """Return a folder with two trained checkpoints, "plain" and "speaker", and the features they saw."""
+    folder = tmp_path_factory.mktemp("predicted")
+    paths = [str(write_config(folder, "plain")), str(write_config(folder, "speaker", normalise="speaker"))]
+    common = ["--config", *paths, "--features", str(folder / "features")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SER_DATA", str(demo_root.parent))
+        assert preprocess.main([*common, "--jobs", "1"]) == 0
+        assert train.main([*common, "--checkpoints", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def run(zoo, tmp_path, monkeypatch, capsys):
+    """Return a function that calls predict.py in an empty working folder: exit status, stdout, stderr."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    def call(*arguments, checkpoint="plain"):
+        return outcome(predict.main, monkeypatch, capsys, "--checkpoint", zoo / checkpoint, *arguments)
+
+    return call
+
+
+@pytest.fixture
+def folder(demo_root, tmp_path):
+    """Return a folder of three clips of the held-out speaker and two files that are none."""
+    there = tmp_path / "calls"
+    there.mkdir()
+    for clip in sorted((demo_root / "m08").glob("*.wav"))[:3]:
+        shutil.copy(clip, there)
+    (there / "broken.wav").write_bytes(b"RIFF nonsense")
+    soundfile.write(there / "silent.wav", np.zeros(16000), 16000)
+    return there
+
+
+def refused(found, *words):
+    status, out, err = found
+    assert status == 2 and not out
+    assert err.startswith("error: ") and err.count("\n") == 1
+    for word in words:
+        assert word in err
+
+
+def answers(out: str) -> list[dict]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_one_file_prints_its_emotion_and_draws_a_radar_chart(run, zoo, demo_root, tmp_path):
+    clip = demo_root / "m08" / "m08_sad_1.wav"
+    status, out, err = run(clip)
+    assert status == 0 and not err
+    first, note, line, last = out.splitlines()
+    found = json.loads((zoo / "plain" / "metrics.json").read_text(encoding="utf8"))
+    assert first.startswith(f"plain: UAR {found['uar']:.3f}") and "speaker-independent, 3 folds by speaker" in first
+    assert note == "note: trained on synthetic voices"
+    assert line.startswith(f"{clip}: ") and all(label in line for label in LABELS)
+    assert last == "radar chart: m08_sad_1_radar.png"
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["m08_sad_1_radar.png"]
+    assert (tmp_path / "here" / "m08_sad_1_radar.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_directory_is_done_whatever_is_in_it(run, folder, tmp_path):
+    status, out, err = run(folder)
+    assert status == 1
+    assert len(out.splitlines()) == 2 + 3
+    lines = err.splitlines()
+    assert len(lines) == 2 and all(line.startswith(f"error: {folder}") for line in lines)
+    assert "broken.wav" in lines[0] and "silent.wav: silent" in lines[1]
+    assert not list((tmp_path / "here").iterdir())
+
+
+def test_json_lines_are_as_promised(run, folder):
+    status, out, err = run("--json", folder)
+    assert status == 1 and not err
+    found = {item["file"].rpartition("/")[2]: item for item in answers(out)}
+    assert len(found) == 5
+    assert set(found["broken.wav"]) == {"file", "error"} and str(folder) in found["broken.wav"]["error"]
+    for name, item in found.items():
+        if name not in ("broken.wav", "silent.wav"):
+            assert list(item) == ["file", "emotion", "probabilities", "hints"] and item["hints"] == []
+            assert list(item["probabilities"]) == LABELS
+            assert sum(item["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+            assert item["emotion"] == max(item["probabilities"], key=item["probabilities"].get)
+
+
+def test_csv_has_a_row_a_file(run, folder, tmp_path):
+    assert run("--csv", tmp_path / "made" / "table.csv", folder)[0] == 1
+    with (tmp_path / "made" / "table.csv").open(newline="", encoding="utf8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["file", "emotion", *(f"p_{label}" for label in LABELS), "error"]
+    assert len(rows) == 5
+    for row, item in zip(rows, answers(run("--json", folder)[1]), strict=True):
+        assert row["file"] == item["file"] and row["error"] == item.get("error", "")
+        assert row["emotion"] == item.get("emotion", "")
+        for label in LABELS:
+            assert row[f"p_{label}"] == str(item["probabilities"][label] if "probabilities" in item else "")
+
+
+def test_standard_input(run, demo_root, monkeypatch, tmp_path):
+    clip = demo_root / "m08" / "m08_sad_1.wav"
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(clip.read_bytes())))
+    status, out, _ = run("--json", "-")
+    (piped,) = answers(out)
+    (named,) = answers(run("--json", clip)[1])
+    assert status == 0 and piped["file"] == "-" and piped["probabilities"] == named["probabilities"]
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(clip.read_bytes())))
+    assert run("-", "--radar", tmp_path / "piped.svg")[0] == 0 and (tmp_path / "piped.svg").exists()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"no audio at all")))
+    status, _, err = run("-")
+    assert status == 1 and err.startswith("error: standard input: ") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("name", "magic"), [("x.png", b"\x89PNG"), ("sub/x.svg", b"<?xml"), ("x.PDF", b"%PDF")])
+def test_radar_charts_come_in_three_kinds(name, magic, run, demo_root, tmp_path):
+    assert run(demo_root / "m08" / "m08_sad_1.wav", "--radar", tmp_path / name)[0] == 0
+    assert (tmp_path / name).read_bytes().startswith(magic)
+
+
+def test_radar_charts_of_many_go_to_a_folder(run, folder, tmp_path):
+    (tmp_path / "with.dot").mkdir()
+    for charts in ("charts", "with.dot"):
+        assert run(folder, "--radar", tmp_path / charts)[0] == 1
+        names = sorted(path.name for path in (tmp_path / charts).iterdir())
+        clips = sorted(path.stem for path in folder.glob("m08*.wav"))
+        assert names == [f"{clip}_radar.png" for clip in clips]
+
+
+def test_files_of_one_stem_keep_their_own_charts(run, demo_root, tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        shutil.copy(demo_root / "m08" / "m08_sad_1.wav", tmp_path / name / "clip.wav")
+    shutil.copy(demo_root / "m08" / "m08_sad_2.wav", tmp_path / "b" / "other.wav")
+    monkeypatch.chdir(tmp_path)
+    assert run("a", "b", "--radar", "charts")[0] == 0
+    names = sorted(path.name for path in (tmp_path / "charts").iterdir())
+    assert names == ["a_clip.wav_radar.png", "b_clip.wav_radar.png", "other_radar.png"]
+    assert run(tmp_path / "a", tmp_path / "b", "--radar", "more")[0] == 0
+    assert len(list((tmp_path / "more").iterdir())) == 3
+
+
+def test_json_without_a_radar_argument_leaves_the_output_clean(run, demo_root):
+    status, out, err = run("--json", demo_root / "m08" / "m08_sad_1.wav")
+    assert status == 0 and not err and len(answers(out)) == 1
+
+
+def test_enrolment_changes_what_a_speaker_model_says(run, zoo, demo_root):
+    clip, voice = demo_root / "m08" / "m08_sad_1.wav", demo_root / "m08"
+    (before,) = answers(run("--json", clip, checkpoint="speaker")[1])
+    status, out, _ = run("--json", clip, "--enroll", voice, checkpoint="speaker")
+    (after,) = answers(out)
+    assert status == 0
+    assert max(abs(before["probabilities"][label] - after["probabilities"][label]) for label in LABELS) > 1e-4
+    (other,) = answers(run("--json", clip, "--enroll", demo_root / "f01", checkpoint="speaker")[1])
+    assert other["probabilities"] != after["probabilities"]
+
+
+def test_enrolment_errors_are_one_line(run, demo_root, folder, tmp_path):
+    clip = demo_root / "m08" / "m08_sad_1.wav"
+    refused(run(clip, "--enroll", folder), "plain", "normalise: speaker")  # before its broken file is met
+    refused(run(clip, "--enroll", tmp_path / "nobody", checkpoint="speaker"), "nobody: no such folder")
+    refused(run(clip, "--enroll", folder, checkpoint="speaker"), str(folder / "broken.wav"))
+
+
+def test_users_errors_are_one_line(run, zoo, folder, demo_root, tmp_path):
+    clip = demo_root / "m08" / "m08_sad_1.wav"
+    refused(run(clip, checkpoint="features"), "no model.json in it", "checkpoints/NAME")
+    refused(run(clip, checkpoint="plane"), "no model.json in it")
+    refused(run(clip, "--radar", tmp_path / "x.gif"), "x.gif", ".png, .svg, .pdf")
+    refused(run(folder, "--radar", tmp_path / "x.png"), "one picture for 5 files")
+    refused(run(tmp_path / "here"), "holds no audio files")
+    refused(run(clip, "--jsn"), "--jsn")
+    status, _, err = run(tmp_path / "gone.wav")
+    assert status == 1 and err == f"error: {tmp_path / 'gone.wav'}: No such file or directory.\n"
+
+
+def test_another_feature_version_is_refused(run, zoo, demo_root, tmp_path):
+    shutil.copytree(zoo / "plain", zoo / "older", dirs_exist_ok=True)
+    card = json.loads((zoo / "older" / "model.json").read_text(encoding="utf8"))
+    (zoo / "older" / "model.json").write_text(json.dumps(card | {"feature_version": "0"}), encoding="utf8")
+    refused(run(demo_root / "m08" / "m08_sad_1.wav", checkpoint="older"), "plain was trained on features of version 0")
+
+
+def test_prediction_makes_the_features_that_training_read(zoo, demo_root, monkeypatch):
+    from extract_feats import cache
+
+    monkeypatch.setenv("SER_DATA", str(demo_root.parent))
+    data = cache.dataset(configs.read(zoo / "plain.yaml"), zoo / "features", command="")
+    extractor = predict.Extractor(json.loads((zoo / "plain" / "model.json").read_text(encoding="utf8")))
+    assert len(data) == 80
+    with threadpool_limits(1):  # as both scripts do it
+        for row in (0, 41, 79):
+            np.testing.assert_array_equal(extractor(data.facts["path"][row]), data.features[row])
+
+
+def test_prediction_gives_the_held_out_speakers_score(run, zoo, demo_root):
+    found = json.loads((zoo / "plain" / "metrics.json").read_text(encoding="utf8"))["holdout"]
+    predicted = answers(run("--json", demo_root / "m08")[1])
+    matrix = np.zeros((5, 5), int)
+    for item in predicted:
+        truth = item["file"].split("_")[-2]
+        matrix[LABELS.index(truth), LABELS.index(item["emotion"])] += 1
+    assert matrix.tolist() == found["confusion"]
+
+
+def test_prediction_loads_no_framework(zoo, demo_root, tmp_path):
+    code = (
+        "import json, sys, runpy\n"
+        f"sys.argv = ['predict.py', '--checkpoint', {str(zoo / 'speaker')!r}, "
+        f"{str(demo_root / 'm08' / 'm08_sad_1.wav')!r}, '--radar', {str(tmp_path / 'x.png')!r}, "
+        f"'--enroll', {str(demo_root / 'm08')!r}, '--csv', {str(tmp_path / 'x.csv')!r}]\n"
+        "try:\n    runpy.run_path('predict.py', run_name='__main__')\n"
+        "except SystemExit as end:\n    assert end.code == 0, end.code\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=plugins.ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert {"onnxruntime", "numpy"} <= loaded and (tmp_path / "x.png").exists()
+    assert not loaded & {"tensorflow", "keras", "sklearn", "pydantic", "pandas", "librosa", "onnx", "skops", "torch"}

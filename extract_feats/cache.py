@@ -165,10 +165,9 @@ def _fill(found: Scan, store: FeatureStore, files: KnownFiles, jobs: int, verify
     todo += [path for path, done in zip(decoded, stored, strict=True) if not done]
     if not todo:
         return outcome
-    results = parallel.work(todo, store, jobs)  # workers load their libraries while the names are made
-    pending = _Pending(store, files, found.label, store.recipe.names())
+    pending = _Pending(store, files, found.label, store.recipe.names())  # names: also refuses a rate it cannot work at
     try:
-        for number, done in enumerate(results, 1):
+        for number, done in enumerate(parallel.work(todo, store, jobs), 1):
             outcome.count(done)
             pending.add(done)
             progress(number, len(todo))

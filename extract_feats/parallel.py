@@ -32,7 +32,7 @@ class Done(NamedTuple):
 
 
 def work(todo: list[Path], store: FeatureStore, jobs: int) -> Iterator[Done]:
-    """Return what becomes of each file, in the order of completion; workers begin at once.
+    """Yield what becomes of each file, in the order of completion.
 
     Args:
         todo: the files.
@@ -40,14 +40,11 @@ def work(todo: list[Path], store: FeatureStore, jobs: int) -> Iterator[Done]:
         jobs: processes, each computing with one thread; -1 one a core.
     """
     if jobs == 1 or len(todo) < 8:  # starting processes takes longer
-        return _here(todo, store)
+        with threadpool_limits(1):  # as in a worker: the same thread count, the same bits
+            yield from (_one(path, store) for path in todo)
+        return
     with parallel_config("loky", inner_max_num_threads=1):
-        return Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_one)(path, store) for path in todo)
-
-
-def _here(todo: list[Path], store: FeatureStore) -> Iterator[Done]:
-    with threadpool_limits(1):  # as in a worker: the same thread count, the same bits
-        yield from (_one(path, store) for path in todo)
+        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_one)(path, store) for path in todo)
 
 
 def _one(path: Path, store: FeatureStore) -> Done:

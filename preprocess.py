@@ -14,11 +14,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     experiments = [configs.read(path, options.set) for path in options.config]  # a typo in the last costs no extraction
     import corpora
     from corpora import check
-    from extract_feats import cache
+    from extract_feats import cache, clips, load
 
     checked, rejected = set(), 0
     for experiment in experiments:
-        recipe = cache.recipe_of(experiment)
+        recipe = load.recipe_of(experiment)
         lines = []
         for found in cache.scan(experiment, options.limit):
             with cli.progress(f"{found.label} {recipe.label}") as report:
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 expected = None if options.limit else corpora.published(found.entry)
                 print("\n".join(check.summary(found.utterances, refused, outcome.sounds, expected)))
             if refused:
-                where = cache.corpus_folder(found.entry, found.label, options.features) / "rejected.csv"
+                where = clips.corpus_folder(found.entry, found.label, options.features) / "rejected.csv"
                 print(f"  rejected files and reasons: {where}")
             lines.append(_last_line(found, recipe, outcome, len(refused)))
         if options.export:
@@ -52,10 +52,10 @@ def _last_line(found, recipe, outcome, refused: int) -> str:
 
 
 def _export(experiment, recipe, options: argparse.Namespace) -> None:
-    from extract_feats import cache, store
+    from extract_feats import load, store
 
     path = options.export / f"{experiment.name}.parquet"
-    rows = cache.exported(experiment, options.features, command=cli.preprocess_command(options))
+    rows = load.exported(experiment, options.features, command=cli.preprocess_command(options))
     store.export(store.FeatureStore(options.features, recipe), rows, path)
     print(f"exported: {path}")
 

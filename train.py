@@ -24,15 +24,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     experiments = [configs.read(path, options.set) for path in options.config]
     names = _names(experiments)
     _check_comparable(experiments)
-    from extract_feats import cache
+    from extract_feats import load
     from models.common import check_input
 
     command = cli.preprocess_command(options)
     datasets = []
     for experiment in experiments:
-        recipe = cache.recipe_of(experiment)
+        recipe = load.recipe_of(experiment)
         check_input(experiment.model, recipe.layout.frames, recipe.label)
-        datasets.append(cache.dataset(experiment, options.features, command=command, limit=options.limit))
+        datasets.append(load.dataset(experiment, options.features, command=command, limit=options.limit))
     _run(experiments, _common_clips(datasets), options)
     from evaluation import comparison
 
@@ -75,12 +75,12 @@ def _common_clips(datasets: list) -> list:
 def _run(experiments: list, datasets: list, options: argparse.Namespace) -> None:
     """Train what does not stand there already; whatever can be refused is, before the first hour of work."""
     from evaluation import experiment as running
-    from extract_feats import cache
+    from extract_feats import load
 
     todo = []
     for experiment, data in zip(experiments, datasets, strict=True):
         running.check(data, experiment)
-        fingerprint = running.fingerprint(data, cache.recipe_of(experiment).text)
+        fingerprint = running.fingerprint(data, load.recipe_of(experiment).text)
         folder = options.checkpoints / experiment.name
         if options.overwrite or not _stands(folder, experiment, fingerprint, options.limit):
             todo.append((experiment, data, folder, fingerprint))

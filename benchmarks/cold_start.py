@@ -1,6 +1,6 @@
 """Cold `predict.py --radar` on one clip against `python -c "import tensorflow"`, in turn; target: a third.
 
-    python benchmarks/cold_start.py CLIP checkpoints/NAME [checkpoints/NAME ...]
+python benchmarks/cold_start.py CLIP checkpoints/NAME [checkpoints/NAME ...]
 """
 
 import argparse

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 from joblib.externals.loky import get_reusable_executor  # noqa: E402
 
-from extract_feats import Layout, cache  # noqa: E402
+from extract_feats import Layout, cache, load  # noqa: E402
 from extract_feats.store import FeatureStore, Recipe  # noqa: E402
 from utils import config as configs  # noqa: E402
 
@@ -44,7 +44,7 @@ def filled(experiment: configs.Config, features: Path, *, jobs: int, limit: int 
     """Scan the corpus and fill the cache, as preprocess.py does between its imports and its report."""
     started, cpu = time.perf_counter(), cpu_seconds()
     (found,) = cache.scan(experiment, limit)
-    outcome = cache.fill(found, cache.recipe_of(experiment), features, jobs=jobs)
+    outcome = cache.fill(found, load.recipe_of(experiment), features, jobs=jobs)
     seconds = time.perf_counter() - started
     if jobs > 1 and outcome.extracted:
         get_reusable_executor().shutdown(wait=True)  # the system counts a child's CPU time when it has ended

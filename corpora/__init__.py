@@ -86,6 +86,8 @@ def _unique(items: Iterable[Utterance | Rejected]) -> Iterator[Utterance | Rejec
     """Yield the items, a file met twice as Rejected, other clips of an id met before under a longer id."""
     paths, ids = set(), set()
     for item in items:
+        if isinstance(item, Utterance) and any("\udc80" <= letter <= "\udcff" for letter in str(item.path)):
+            item = Rejected(item.path, "its name is not UTF-8 text; rename it")
         if isinstance(item, Utterance):
             if item.path in paths:
                 item = Rejected(item.path, "listed more than once; the first line counts")

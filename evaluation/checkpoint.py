@@ -154,7 +154,9 @@ def write(
     title = f"{config.name}: UAR {found['uar']:.3f}"
     plots.save(plots.confusion(np.array(found["confusion"]), data.labels, title=title), aside / "confusion.png")
     if outcome.histories:
-        plots.save(plots.curves(outcome.histories), aside / "curves.png")
+        kept = [int(np.argmax(history["val_uar"])) + 1 for history in outcome.histories]
+        curves = plots.curves(outcome.histories, best_epoch=kept, title=f"{config.name}, {len(outcome.folds)} folds")
+        plots.save(curves, aside / "curves.png")
     _replace(folder, aside)
     return found
 

@@ -15,7 +15,8 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from evaluation import metrics, splits
-from models.common import EmotionModel, model_class
+from models import model_class
+from models.common import EmotionModel
 from utils.config import Config
 from utils.dataset import Dataset
 from utils.errors import ConfigError

@@ -139,14 +139,3 @@ class EmotionModel(ABC):
     @abstractmethod
     def load(cls, folder: Path, section: Mapping[str, Any], labels: Sequence[str], **options) -> "EmotionModel":
         """Return the model that ``save`` wrote, from the framework's own file."""
-
-
-def model_class(section: Mapping[str, Any]) -> type[EmotionModel]:
-    """Return the class that runs a config's ``model`` section; imports only the framework it needs."""
-    if plugins.get("models", section["name"]).package == "models.dnn":
-        from models.keras_model import KerasModel
-
-        return KerasModel
-    from models.sklearn_model import SklearnModel
-
-    return SklearnModel

@@ -12,7 +12,7 @@ import soundfile
 from filelock import FileLock
 from threadpoolctl import threadpool_limits
 
-from extract_feats import cache, known_files, parallel
+from extract_feats import cache, known_files, load, parallel
 from extract_feats.store import FeatureStore, Recipe, key
 from utils import audio
 from utils import config as configs
@@ -61,13 +61,13 @@ def decoded(monkeypatch) -> Counter:
 def fill(features: Path, config: configs.Config | None = None, **options) -> cache.Outcome:
     config = config or experiment()
     (found,) = cache.scan(config, options.pop("limit", None))
-    return cache.fill(found, cache.recipe_of(config), features, jobs=1, **options)
+    return cache.fill(found, load.recipe_of(config), features, jobs=1, **options)
 
 
 def extracted(path: Path | str) -> np.ndarray:
     """Return a file's features by the shortest way."""
     with threadpool_limits(1):  # another number of threads rounds otherwise
-        return cache.recipe_of(experiment()).extract(audio.read(path, 16000))
+        return load.recipe_of(experiment()).extract(audio.read(path, 16000))
 
 
 def counts(outcome: cache.Outcome) -> tuple[int, int, int]:
@@ -91,7 +91,7 @@ def test_verify_decodes_everything_and_extracts_nothing(voices, tmp_path, decode
 
 def test_features_are_those_of_the_recipe(voices, tmp_path):
     fill(tmp_path / "f")
-    data = cache.dataset(experiment(), tmp_path / "f", command=COMMAND)
+    data = load.dataset(experiment(), tmp_path / "f", command=COMMAND)
     assert isinstance(data.features, Frames) and len(data) == 10
     for path, clip in zip(data.facts["path"], data.features, strict=True):
         assert np.array_equal(clip, extracted(path))
@@ -108,7 +108,7 @@ def test_no_audio_is_needed_for_a_dataset(voices, tmp_path, decoded):
     fill(tmp_path / "f")
     decoded.clear()
     shutil.rmtree(voices)
-    assert len(cache.dataset(experiment(), tmp_path / "f", command=COMMAND)) == 10 and not decoded
+    assert len(load.dataset(experiment(), tmp_path / "f", command=COMMAND)) == 10 and not decoded
 
 
 def test_a_changed_file_is_extracted_again(voices, tmp_path, decoded):
@@ -118,7 +118,7 @@ def test_a_changed_file_is_extracted_again(voices, tmp_path, decoded):
     wave, rate = soundfile.read(path)
     soundfile.write(path, wave[::-1], rate)
     assert counts(fill(tmp_path / "f")) == (1, 9, 0) and decoded == {path.name: 1}
-    data = cache.dataset(experiment(), tmp_path / "f", command=COMMAND)
+    data = load.dataset(experiment(), tmp_path / "f", command=COMMAND)
     where = data.facts["path"].tolist().index(str(path.resolve()))
     assert np.array_equal(data.features[where], extracted(path))
 
@@ -179,7 +179,7 @@ def test_what_does_not_touch_the_features_shares_them(voices, tmp_path):
     other = experiment(name="other", seed=7, model={"name": "mlp"}, merge={"fear": "sad"}, drop=["happy"])
     outcome = fill(tmp_path / "f", other)
     assert counts(outcome) == (0, 8, 0)
-    data = cache.dataset(other, tmp_path / "f", command=COMMAND)
+    data = load.dataset(other, tmp_path / "f", command=COMMAND)
     assert data.labels == ("angry", "sad", "neutral") and len(data) == 8
 
 
@@ -210,10 +210,10 @@ def test_a_broken_file_is_listed_and_left_out_and_a_repaired_one_comes_back(voic
     assert reason.startswith("truncated: the header promises")
     decoded.clear()
     assert counts(fill(tmp_path / "f")) == (0, 9, 1) and not decoded  # not even tried again
-    assert len(cache.dataset(experiment(), tmp_path / "f", command=COMMAND)) == 9
+    assert len(load.dataset(experiment(), tmp_path / "f", command=COMMAND)) == 9
     path.write_bytes(whole)
     assert counts(fill(tmp_path / "f")) == (1, 9, 0) and rejected_rows(tmp_path / "f") == []
-    assert len(cache.dataset(experiment(), tmp_path / "f", command=COMMAND)) == 10
+    assert len(load.dataset(experiment(), tmp_path / "f", command=COMMAND)) == 10
 
 
 def test_a_broken_file_is_left_out_below_a_linked_and_a_relative_folder(voices, tmp_path, monkeypatch):
@@ -222,7 +222,7 @@ def test_a_broken_file_is_left_out_below_a_linked_and_a_relative_folder(voices, 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SER_DATA", "link")
     assert counts(fill(tmp_path / "f")) == (9, 0, 1)
-    assert len(cache.dataset(experiment(), tmp_path / "f", command=COMMAND)) == 9
+    assert len(load.dataset(experiment(), tmp_path / "f", command=COMMAND)) == 9
 
 
 def test_what_one_recipe_cannot_use_another_can(voices, tmp_path):
@@ -232,8 +232,8 @@ def test_what_one_recipe_cannot_use_another_can(voices, tmp_path):
     assert 0 < len(refused.rejected) < 10 and "are left after offset 1.3 s" in refused.rejected[0].reason
     assert counts(fill(tmp_path / "f")) == (10, 0, 0)
     for _ in range(2):
-        assert len(cache.dataset(experiment(), tmp_path / "f", command=COMMAND)) == 10
-        assert len(cache.dataset(late, tmp_path / "f", command=COMMAND)) == 10 - len(refused.rejected)
+        assert len(load.dataset(experiment(), tmp_path / "f", command=COMMAND)) == 10
+        assert len(load.dataset(late, tmp_path / "f", command=COMMAND)) == 10 - len(refused.rejected)
         fill(tmp_path / "f", late)
 
 
@@ -243,7 +243,7 @@ def test_a_trial_does_not_forget_what_a_whole_run_rejected(voices, tmp_path):
     fill(tmp_path / "f")
     fill(tmp_path / "f", limit=1)
     assert len(rejected_rows(tmp_path / "f")) == 1
-    assert len(cache.dataset(experiment(), tmp_path / "f", command=COMMAND)) == 9
+    assert len(load.dataset(experiment(), tmp_path / "f", command=COMMAND)) == 9
 
 
 def test_names_outside_the_grammar_are_listed(voices, tmp_path):
@@ -263,19 +263,19 @@ def test_a_name_that_is_no_text_is_listed(voices, tmp_path):
 
 def test_a_limit_takes_so_many_a_class(voices, tmp_path):
     assert counts(fill(tmp_path / "f", limit=1)) == (5, 0, 0)
-    assert len(cache.dataset(experiment(), tmp_path / "f", command=COMMAND, limit=1)) == 5
+    assert len(load.dataset(experiment(), tmp_path / "f", command=COMMAND, limit=1)) == 5
     with pytest.raises(ConfigError, match=rf"trial: 5 of 10 clips have no cached .* features\. Run: {COMMAND}"):
-        cache.dataset(experiment(), tmp_path / "f", command=COMMAND)
+        load.dataset(experiment(), tmp_path / "f", command=COMMAND)
 
 
 def test_a_dataset_of_nothing_says_what_to_run(voices, tmp_path):
     with pytest.raises(ConfigError, match=rf"no cached features for corpus 'demo'\. Run: {COMMAND}"):
-        cache.dataset(experiment(), tmp_path / "f", command=COMMAND)
+        load.dataset(experiment(), tmp_path / "f", command=COMMAND)
     fill(tmp_path / "f")
     for clips in tmp_path.glob("f/demo-*/clips.parquet"):
         clips.unlink()  # a run killed before it wrote them
     with pytest.raises(ConfigError, match=rf"no cached features for corpus 'demo'\. Run: {COMMAND}"):
-        cache.dataset(experiment(), tmp_path / "f", command=COMMAND)
+        load.dataset(experiment(), tmp_path / "f", command=COMMAND)
 
 
 def test_features_of_another_folder_are_not_taken(voices, tmp_path, monkeypatch):
@@ -283,15 +283,15 @@ def test_features_of_another_folder_are_not_taken(voices, tmp_path, monkeypatch)
     shutil.copytree(voices.parent, tmp_path / "elsewhere")
     monkeypatch.setenv("SER_DATA", str(tmp_path / "elsewhere"))
     with pytest.raises(ConfigError, match=r"features were made from .*data.demo, not from .*elsewhere"):
-        cache.dataset(experiment(), tmp_path / "f", command=COMMAND)
+        load.dataset(experiment(), tmp_path / "f", command=COMMAND)
     assert counts(fill(tmp_path / "f")) == (0, 10, 0)  # known by content
-    assert len(cache.dataset(experiment(), tmp_path / "f", command=COMMAND)) == 10
+    assert len(load.dataset(experiment(), tmp_path / "f", command=COMMAND)) == 10
 
 
 def test_exported_rows_carry_the_labels_of_the_experiment(voices, tmp_path):
     merged = experiment(merge={"fear": "sad"}, drop=["happy"])
     fill(tmp_path / "f", merged)
-    rows = cache.exported(merged, tmp_path / "f", command=COMMAND)
+    rows = load.exported(merged, tmp_path / "f", command=COMMAND)
     assert len(rows) == 8 and {row["emotion"] for row in rows} == {"angry", "sad", "neutral"}
     assert all(len(row["digest"]) == 32 for row in rows)
 
@@ -322,14 +322,14 @@ def test_results_go_to_disk_by_size_not_at_the_end(voices, tmp_path, monkeypatch
     monkeypatch.setattr(cache._Pending, "add", add)
     assert counts(fill(tmp_path / "f")) == (10, 0, 0)
     assert max(held) <= 20_000 and held.count(0) > 1
-    recipe = cache.recipe_of(experiment())
+    recipe = load.recipe_of(experiment())
     assert len(list((tmp_path / "f" / recipe.folder).glob("*.arrow"))) == 1  # compacted
 
 
 def test_a_second_process_is_told_to_wait(voices, tmp_path):
     import threading
 
-    recipe = cache.recipe_of(experiment())
+    recipe = load.recipe_of(experiment())
     (tmp_path / "f" / recipe.folder).mkdir(parents=True)
     lock = FileLock(tmp_path / "f" / recipe.folder / "writing.lock", thread_local=False)
     lock.acquire()
@@ -356,7 +356,7 @@ class Threads(Recipe):
 
 
 def test_workers_compute_with_one_thread_each(demo_root, tmp_path):
-    base = cache.recipe_of(experiment())
+    base = load.recipe_of(experiment())
     store = FeatureStore(tmp_path, Threads(base.plugin, base.arguments, base.layout, base.rate, base.clip))
     paths = sorted(demo_root.rglob("*.wav"))[:16]
     results = list(parallel.work(paths, store, jobs=2))
@@ -368,14 +368,14 @@ def test_workers_compute_with_one_thread_each(demo_root, tmp_path):
 
 def test_two_processes_give_the_bits_of_one(demo_root, tmp_path):
     paths = sorted(demo_root.rglob("*.wav"))[:12]
-    store = FeatureStore(tmp_path, cache.recipe_of(experiment()))
+    store = FeatureStore(tmp_path, load.recipe_of(experiment()))
     one, two = ({done.path: done for done in parallel.work(paths, store, jobs=jobs)} for jobs in (1, 2))
     assert all(np.array_equal(one[path].features, two[path].features) for path in paths)
     assert all(one[path].sound == two[path].sound and one[path].stamped == two[path].stamped for path in paths)
 
 
 def test_a_file_that_vanishes_is_refused_and_not_recorded(tmp_path):
-    (done,) = parallel.work([tmp_path / "gone.wav"], FeatureStore(tmp_path, cache.recipe_of(experiment())), 1)
+    (done,) = parallel.work([tmp_path / "gone.wav"], FeatureStore(tmp_path, load.recipe_of(experiment())), 1)
     assert done.stamped is None and done.features == "No such file or directory."
 
 
@@ -409,6 +409,6 @@ def test_real_speech_is_cached_whole(speech, tmp_path, monkeypatch):
     monkeypatch.setenv("SER_DATA", str(speech))
     config = experiment(corpora=[{"name": "ravdess", "root": "RAVDESS"}])
     assert counts(fill(tmp_path / "f", config, limit=4)) == (32, 0, 0)
-    data = cache.dataset(config, tmp_path / "f", command=COMMAND, limit=4)
+    data = load.dataset(config, tmp_path / "f", command=COMMAND, limit=4)
     assert len(data.labels) == 8 and np.bincount(data.truth).tolist() == [4] * 8
     assert len({key(digest) for digest in data.digests}) == 32

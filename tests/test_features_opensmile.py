@@ -1,11 +1,15 @@
 """The openSMILE plug-in: published dimensions, the library's own numbers, and the traps around it."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from extract_feats import opensmile as plugin
 from tests.test_features import voice
 from utils.errors import ConfigError, DataError
+from utils.plugins import ROOT
 
 DIMENSIONS = {  # functionals, low-level descriptors
     "IS09": (384, 16), "IS10": (1582, 38), "IS11": (4368, 59), "IS12": (6125, 64), "IS13": (6373, 65),
@@ -80,3 +84,15 @@ def test_a_clip_without_one_frame_is_a_data_error_not_a_row_of_nan(name):
 def test_an_unknown_set_names_the_nearest():
     with pytest.raises(ConfigError, match="Did you mean 'ComParE_2016'"):
         plugin.layout(set="ComParE2016")
+
+
+def test_extracts_after_tensorflow_was_imported():
+    """TensorFlow's C++ symbols, loaded first, once crashed openSMILE's library."""
+    code = (
+        "import tensorflow, numpy as np; from extract_feats import opensmile;"
+        "wave = np.random.default_rng(1).normal(0, 0.1, 16000).astype(np.float32);"
+        "print(opensmile.extract(wave, 16000, set='IS09').shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+    assert done.stdout.strip() == "(384,)"

@@ -9,8 +9,8 @@ import onnx
 import pytest
 from toy import LABELS, MODELS, arrays, dataset, kinds
 
-from models import onnx_graph
-from models.common import EmotionModel, check_input, model_class
+from models import model_class, onnx_graph
+from models.common import EmotionModel, check_input
 from models.moments import SHRINKAGE_CLIPS, moments, shrunk, usable
 from models.runtime import Predictor
 from utils import plugins

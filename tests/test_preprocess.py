@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from extract_feats import cache
+from extract_feats import load
 from extract_feats.store import FeatureStore
 from utils import config as configs
 from utils import plugins
@@ -60,7 +60,7 @@ def said(output: str) -> dict[str, int | str]:
 
 
 def recipe_of(*overrides: str):
-    return cache.recipe_of(configs.read(CONFIG, list(overrides)))
+    return load.recipe_of(configs.read(CONFIG, list(overrides)))
 
 
 def rows(features: Path, *overrides: str) -> dict[bytes, np.ndarray]:
@@ -240,4 +240,4 @@ def test_two_recipes_at_once_leave_both_complete(demo_root, tmp_path):
     errors = [process.communicate(timeout=200)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
     for recipe in recipes:
-        assert len(cache.dataset(configs.read(CONFIG, [recipe]), tmp_path, command="preprocess.py")) == 80
+        assert len(load.dataset(configs.read(CONFIG, [recipe]), tmp_path, command="preprocess.py")) == 80

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from toy import LABELS, dataset
 
-from models import training
-from models.common import Statistics, model_class
+from models import model_class, training
+from models.common import Statistics
 from models.keras_model import build_network
 from utils import plugins
 from utils.config import Train

@@ -1,0 +1,77 @@
+"""Reading the cache: an experiment's data set, without its audio."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+import corpora
+from corpora import Utterance
+from extract_feats.clips import read_clips
+from extract_feats.store import FeatureStore, Recipe, key
+from utils.config import Config
+from utils.dataset import Dataset
+from utils.errors import ConfigError
+
+FACTS = ("sex", "intensity", "text", "session", "split", "corpus")
+
+
+def recipe_of(config: Config) -> Recipe:
+    """Return the feature recipe of an experiment."""
+    return Recipe.of(config.features, config.rate, config.clip.model_dump())
+
+
+def choose(config: Config, utterances: Iterable[Utterance], limit: int | None) -> tuple[list[Utterance], tuple]:
+    """Return what merge, drop and limit leave of an experiment's utterances, and the class names in order."""
+    chosen, labels = corpora.relabel(list(utterances), config.merge, config.drop, config.labels)
+    return (corpora.limit(chosen, limit) if limit else chosen), labels
+
+
+def dataset(config: Config, features: Path, *, command: str, limit: int | None = None) -> Dataset:
+    """Return an experiment's clips and features from the cache alone; no audio is read.
+
+    Args:
+        features: the features folder.
+        command: the preprocess command that an error should name.
+        limit: clips a class, for a trial.
+
+    Raises:
+        ConfigError: features are missing; says which command makes them.
+    """
+    recipe = recipe_of(config)
+    read = [read_clips(config, entry, features, command) for entry in config.corpora]
+    chosen, labels = choose(config, chain.from_iterable(utterances for utterances, _, _ in read), limit)
+    sounds = {identity: sound for _, by_id, _ in read for identity, sound in by_id.items()}
+    refused = set().union(*(rejected for _, _, rejected in read))
+    chosen = [u for u in chosen if (u.path, recipe.folder) not in refused]
+    store = FeatureStore(features, recipe)
+    digests = [sounds[u.id][0] for u in chosen]
+    missing = sum(not digest for digest in digests)
+    keys = [key(digest) for digest in digests if digest]
+    missing += int((~store.has(keys)).sum())
+    if missing or not chosen:
+        count = f"{missing} of {len(chosen)} clips have" if chosen else "no clip has"
+        raise ConfigError(f"{config.name}: {count} no cached {recipe.label} features. Run: {command}")
+    facts = {name: np.array([getattr(u, name) for u in chosen]) for name in FACTS}
+    facts["seconds"] = np.array([sounds[u.id][1] for u in chosen])
+    facts["path"] = np.array([str(u.path) for u in chosen])
+    index = {label: number for number, label in enumerate(labels)}
+    return Dataset(
+        features=store.read(keys),
+        labels=labels,
+        truth=np.array([index[u.emotion] for u in chosen], np.int64),
+        ids=np.array([u.id for u in chosen]),
+        speakers=np.array([u.speaker for u in chosen]),
+        digests=np.array(digests),
+        facts=facts,
+    )
+
+
+def exported(config: Config, features: Path, *, command: str) -> Sequence[dict]:
+    """Return the cached clips of an experiment, under its labels, as rows for ``extract_feats.store.export``."""
+    read = [read_clips(config, entry, features, command) for entry in config.corpora]
+    chosen, _ = choose(config, chain.from_iterable(utterances for utterances, _, _ in read), None)
+    sounds = {identity: sound for _, by_id, _ in read for identity, sound in by_id.items()}
+    return [asdict(u) | {"path": str(u.path), "digest": sounds[u.id][0]} for u in chosen]

@@ -99,6 +99,23 @@ def fit(
     return model.fit(data, validation, train=train, state=state, report=report)
 
 
+def fit_fold(
+    data: Dataset,
+    config: Config,
+    fold: splits.Fold,
+    number: int,
+    *,
+    state: Path | None = None,
+    report: Report = lambda line: None,
+) -> tuple[EmotionModel, str]:
+    """Return the model of one fold, counted from 0, and its kind of validation; the fold's test part is not read."""
+    rows, held, kind = fold.train, None, "none"
+    if is_network(config):
+        rows, held_rows, kind = splits.validation(data, fold.train, config.split.by, seed=config.seed)
+        held = data[held_rows]
+    return fit(data[rows], held, config, seed=config.seed + 100 * number, state=state, report=report), kind
+
+
 def cross_validate(data: Dataset, config: Config, *, key: str, work: Path, report: Report) -> Outcome:
     """Return the out-of-fold predictions of an experiment; what ``work`` holds of an earlier, stopped call is kept.
 
@@ -138,17 +155,10 @@ def _fold(data: Dataset, config: Config, folds: list, number: int, work: Path, r
     if done.exists():
         report(here | {"cached": True})
         return
-    started = time.monotonic()
-    fold, fit_rows, held, kind = folds[number], folds[number].train, None, "none"
-    if is_network(config):
-        fit_rows, held_rows, kind = splits.validation(data, fold.train, config.split.by, seed=config.seed)
-        held = data[held_rows]
+    started, fold = time.monotonic(), folds[number]
     state = work / f"state-{number}"
     state.mkdir(exist_ok=True)
-    model = fit(
-        data[fit_rows], held, config, seed=config.seed + 100 * number, state=state,
-        report=lambda line: report(here | line),
-    )  # fmt: skip
+    model, kind = fit_fold(data, config, fold, number, state=state, report=lambda line: report(here | line))
     test = data[fold.test]
     arrays = {"none": model.probabilities(test.features)}
     if config.normalise == "speaker":

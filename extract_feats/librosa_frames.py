@@ -20,7 +20,7 @@ from typing import Literal
 
 import numpy as np
 
-from extract_feats import Layout
+from extract_feats import Grid, Layout
 from extract_feats.filters import N_CONTRAST, contrast_bands
 from extract_feats.spectrum import Spectrum, check_sizes, delta
 from utils.errors import ConfigError
@@ -104,7 +104,8 @@ def layout(
     recipe = _relevant({**chosen, "mel": mel, "tuning": None if tuning is None else float(tuning)})
     if not 1 <= recipe.get("n_mfcc", 1) <= chosen["n_mels"]:
         raise ConfigError(f"n_mfcc must be 1 to {chosen['n_mels']} (n_mels), got {chosen['n_mfcc']}.")
-    return Layout(same[0] if same else "-".join(recipe["features"]), True, recipe, VERSION)
+    grid = Grid(hop=chosen["hop"], start=0, unit="samples")
+    return Layout(same[0] if same else "-".join(recipe["features"]), True, recipe, VERSION, grid)
 
 
 def names(rate: int, **arguments) -> list[str]:

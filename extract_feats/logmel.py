@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from extract_feats import Layout
+from extract_feats import Grid, Layout
 from extract_feats.filters import mel_filters
 from extract_feats.spectrum import Spectrum, check_sizes, decibels
 from utils.errors import ConfigError
@@ -73,7 +73,7 @@ def layout(
         "fmin": float(fmin), "fmax": None if fmax is None else float(fmax),
         "floor": float(floor), "scale": scale,
     }  # fmt: skip
-    return Layout(f"{n_mels}", True, recipe, VERSION)
+    return Layout(f"{n_mels}", True, recipe, VERSION, Grid(hop=hop, start=0, unit="samples"))
 
 
 def names(rate: int, **arguments) -> list[str]:

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from extract_feats import Layout, mono
+from extract_feats import Grid, Layout, mono
 from utils.errors import ConfigError, DataError
 from utils.plugins import nearest
 
@@ -49,6 +49,8 @@ ALIASES = {
     "IS13_ComParE": "IS13",
 }
 SETS = ("IS09", "IS10", "IS11", "IS12", "IS13", "ComParE_2016", "eGeMAPSv02", "GeMAPSv01b", "emobase")
+FRAME_MS = {"IS09": 25, "IS10": 25, "emobase": 25}  # of the energies, from the clip's start; the others 20; pitch 60
+HOP_MS = 10
 LEVELS = {"functionals": "Functionals", "lld": "LowLevelDescriptors"}
 LARGEST = np.float32(32767 / 32768)
 VERSION = "1"
@@ -88,7 +90,8 @@ def layout(*, set: str = "IS10", level: str = "functionals") -> Layout:
     name = _canonical(set)
     label = name if level == "functionals" else f"{name}-{level}"
     version = f"{VERSION} opensmile-{importlib.metadata.version('opensmile')}"
-    return Layout(label, level == "lld", {"set": name, "level": level}, version)
+    grid = Grid(hop=HOP_MS, start=FRAME_MS.get(name, 20) / 2, unit="ms") if level == "lld" else None
+    return Layout(label, level == "lld", {"set": name, "level": level}, version, grid)
 
 
 def names(rate: int, *, set: str = "IS10", level: str = "functionals") -> list[str]:

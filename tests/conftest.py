@@ -26,3 +26,17 @@ def demo_root(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "demo"
     demo.write(folder, clips=2)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pretrained(tmp_path_factory) -> Path:
+    """Point $SER_PRETRAINED at small random networks under the default names; return where the real ones may lie."""
+    from tests import toy_encoders
+
+    real = Path(os.environ.get("SER_PRETRAINED") or Path(__file__).parents[2] / "shared" / "pretrained").resolve()
+    folder = tmp_path_factory.mktemp("pretrained")
+    toy_encoders.write_hubert(folder / "hubert-base-ls960", normalise=True)
+    toy_encoders.write_hubert(folder / "layered", layers=3)
+    toy_encoders.write_yamnet(folder / "yamnet.onnx")
+    os.environ["SER_PRETRAINED"] = str(folder)
+    return real

@@ -24,12 +24,18 @@ VARIANTS = {  # argument sets beyond the defaults; a plug-in that is not here is
         {"features": ["chroma", "centroid"], "tuning": 0.0},
         {"features": ["mel", "flatness"], "mel": "power"},
     ],
+    "fusion": [
+        {"parts": [{"name": "logmel"}, {"name": "opensmile", "set": "IS09", "level": "lld"}], "hop_ms": 10.0},
+        {"parts": [{"name": "logmel"}, {"name": "librosa_frames", "preset": "mfcc"}], "between": "nearest"},
+    ],
+    "hubert": [{"pool": "stats"}, {"model": "layered"}, {"model": "layered", "layer": 2}],
     "librosa_stats": [{"mel": "power"}],
     "logmel": [
         {"n_mels": 128, "n_fft": 1024, "window": 512, "hop": 256},
         {"scale": "ln", "fmin": 60.0, "fmax": 7600.0, "floor": 1e-6},
     ],
     "opensmile": [{"set": "IS09", "level": "lld"}, {"set": "eGeMAPSv02"}, {"set": "IS13_ComParE"}],
+    "yamnet": [{"pool": "stats"}],
 }
 CASES = [(name, arguments) for name in PLUGINS for arguments in ({}, *VARIANTS.get(name, []))]
 cases = pytest.mark.parametrize(("name", "arguments"), CASES, ids=[f"{n}-{a}" for n, a in CASES])

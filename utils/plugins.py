@@ -18,6 +18,8 @@ from utils.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIRED = object()
+Section = dict[str, Any]  # {"name": plug-in, argument: value, ...}; an argument list[Section] holds more of the kind
+WORDS = {"Literal": Literal, "Any": Any, "Section": Section}  # of annotations, beside the built-in types
 
 
 class Kind(NamedTuple):
@@ -144,7 +146,7 @@ def arguments(kind: str, section: Mapping[str, Any]) -> dict[str, Any]:
                 raise ConfigError(f"{where}: {key!r} must be given ({argument.annotation}).")
             filled[key] = argument.default
             continue
-        types = eval(argument.annotation, {"Literal": Literal, "Any": Any})  # our own source, not the user's
+        types = eval(argument.annotation, WORDS)  # our own source, not the user's
         try:
             filled[key] = TypeAdapter(types).validate_python(given[key], strict=True)
         except ValidationError as error:
@@ -152,4 +154,12 @@ def arguments(kind: str, section: Mapping[str, Any]) -> dict[str, Any]:
             hint = nearest(given[key], [a for a in allowed if isinstance(a, str)])
             wanted = argument.annotation.replace("Literal[", "one of [").replace("None", "null")
             raise ConfigError(f"{where}: {key} must be {wanted}, got {given[key]!r}.{hint}") from error
+    for key in (key for key, argument in known.items() if argument.annotation == "list[Section]"):
+        filled[key] = [_section(kind, part, f"{where}: {key}") for part in filled[key]]
     return filled
+
+
+def _section(kind: str, part: Section, where: str) -> Section:
+    if "name" not in part:
+        raise ConfigError(f"{where}: {part!r} has no name. Known: {', '.join(every(kind))}.")
+    return {"name": part["name"], **arguments(kind, part)}

@@ -1,0 +1,108 @@
+"""YAMNet's LiteRT file to the ONNX graph that extract_feats/yamnet.py reads: once, and only here, with TensorFlow.
+
+example:
+  python -m extract_feats.convert yamnet.tflite pretrained/yamnet.onnx
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from extract_feats.yamnet import EMBEDDING
+from utils.errors import ConfigError, UserError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 17
+
+
+def convert(source: Path, target: Path, *, output: str = EMBEDDING) -> None:
+    """Write the part of a LiteRT model that makes the tensor ``output`` as an ONNX graph with that output.
+
+    Raises:
+        ConfigError: no such file, not a LiteRT model, or one without that tensor.
+    """
+    if not source.is_file():
+        raise ConfigError(f"{source}: no such file. It is YAMNet as LiteRT, 4 MB, on kaggle.com/models/google/yamnet.")
+    if source.read_bytes()[4:8] != b"TFL3":
+        raise ConfigError(f"{source}: not a LiteRT file (.tflite); it does not begin as one.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import onnx
+    from tf2onnx import convert as tf2onnx
+
+    try:
+        model, _ = tf2onnx.from_tflite(str(source), output_names=[output], opset=OPSET)
+    except (ValueError, KeyError, AssertionError) as error:
+        raise ConfigError(f"{source}: no tensor {output} in it, so not the YAMNet that is meant ({error}).") from error
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f"{target.name}.part")
+    onnx.save(canonical(model), aside)
+    os.replace(aside, target)
+
+
+def canonical(model: "ModelProto") -> "ModelProto":
+    """Return the same graph in one spelling, so that converting twice gives equal files and so equal recipes.
+
+    tf2onnx numbers and sorts differently from run to run and writes the source's path into the graph. Here nodes
+    and constants follow in the order in which the outputs come to need them, named by their place in it.
+    """
+    import onnx
+
+    graph = model.graph
+    maker = {name: node for node in graph.node for name in node.output}
+    constant = {tensor.name: tensor for tensor in graph.initializer}
+    new = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}
+    nodes, constants, seen = [], [], set()
+
+    def need(name: str) -> None:
+        if name in seen:
+            return
+        seen.add(name)
+        if name in constant:
+            new[name] = f"c{len(constants)}"
+            constants.append(constant[name])
+        elif name in maker:
+            for source in maker[name].input:
+                need(source)
+            for made in maker[name].output:
+                new.setdefault(made, f"t{len(nodes)}_{len(seen)}")
+                seen.add(made)
+            nodes.append(maker[name])
+
+    for value in graph.output:
+        need(value.name)
+    for number, node in enumerate(nodes):
+        node.name, node.doc_string = f"n{number}", ""
+        node.input[:], node.output[:] = [new[name] for name in node.input], [new[name] for name in node.output]
+    for tensor in constants:
+        tensor.name = new[tensor.name]
+    clean = onnx.helper.make_graph(nodes, "yamnet", graph.input, graph.output, constants)
+    return onnx.helper.make_model(clean, opset_imports=model.opset_import, ir_version=model.ir_version)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return its exit status."""
+    summary, _, example = __doc__.partition("\n\n")
+    parser = argparse.ArgumentParser(
+        "python -m extract_feats.convert",
+        description=summary,
+        epilog=example,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("source", type=Path, help="yamnet.tflite")
+    parser.add_argument("target", type=Path, help="where to write the graph, e.g. pretrained/yamnet.onnx")
+    options = parser.parse_args(arguments)
+    try:
+        convert(options.source, options.target)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    sys.stdout.write(f"{options.target}: {options.target.stat().st_size / 1e6:.1f} MB, output {EMBEDDING}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

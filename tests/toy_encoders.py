@@ -1,0 +1,89 @@
+"""Pretrained networks in small: random weights, the real convolutions and the real lengths, as ONNX files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
+OPSET = [helper.make_opsetid("", 17)]
+
+
+def write_hubert(
+    folder: Path,
+    *,
+    dims: int = 16,
+    channels: int = 8,
+    layers: int = 0,
+    normalise: bool = False,
+    mask: bool = False,
+    graph: str = "onnx/model.onnx",
+    seed: int = 0,
+) -> Path:
+    """Write an encoder as the hub lays it out and return its folder.
+
+    input_values (B, N) go through the seven convolutions, without bias and each rectified, and a projection:
+    last_hidden_state (B, T, dims), and hidden_states.0, .1, ... that are 1, 2, ... times as large.
+    """
+    rng = np.random.default_rng(seed)
+    weights, nodes, x, width = {"one": np.array([1])}, [], "waves", 1
+    nodes.append(helper.make_node("Unsqueeze", ["input_values", "one"], ["waves"]))  # (B, 1, N)
+    for i, (kernel, stride) in enumerate(zip(KERNELS, STRIDES, strict=True)):
+        scale = (width * kernel) ** -0.5
+        weights[f"w{i}"] = rng.normal(0.2 * scale, scale, (channels, width, kernel)).astype(np.float32)
+        nodes.append(helper.make_node("Conv", [x, f"w{i}"], [f"c{i}"], strides=[stride], kernel_shape=[kernel]))
+        nodes.append(helper.make_node("Relu", [f"c{i}"], [f"r{i}"]))
+        x, width = f"r{i}", channels
+    weights["project"] = rng.normal(0, 1, (channels, dims)).astype(np.float32)
+    nodes.append(helper.make_node("Transpose", [x], ["frames"], perm=[0, 2, 1]))
+    nodes.append(helper.make_node("MatMul", ["frames", "project"], ["last_hidden_state"]))
+    outputs = ["last_hidden_state"]
+    for layer in range(layers):
+        weights[f"times{layer}"] = np.float32(layer + 1)
+        outputs.append(f"hidden_states.{layer}")
+        nodes.append(helper.make_node("Mul", ["last_hidden_state", f"times{layer}"], [outputs[-1]]))
+    inputs = [_value("input_values", ["B", "N"])]
+    if mask:
+        inputs.append(_value("attention_mask", ["B", "N"], TensorProto.INT64))
+    _save(folder / graph, nodes, inputs, [_value(name, ["B", "T", dims]) for name in outputs], weights)
+    config = {"model_type": "hubert", "hidden_size": dims, "conv_kernel": KERNELS, "conv_stride": STRIDES}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf8")
+    prepared = {"do_normalize": normalise, "sampling_rate": 16000}
+    (folder / "preprocessor_config.json").write_text(json.dumps(prepared), encoding="utf8")
+    return folder
+
+
+def write_yamnet(path: Path, *, seed: int = 0) -> Path:
+    """Write a graph with YAMNet's input and output: one convolution, its mean over time, a projection."""
+    rng = np.random.default_rng(seed)
+    output = "yamnet_frames/global_average_pooling2d/Mean"
+    weights = {
+        "one": np.array([1]),
+        "last": np.array([2]),
+        "w": rng.normal(0, 0.05, (8, 1, 400)).astype(np.float32),
+        "project": rng.normal(0, 1, (8, 1024)).astype(np.float32),
+    }
+    nodes = [
+        helper.make_node("Unsqueeze", ["input_1", "one"], ["waves"]),
+        helper.make_node("Conv", ["waves", "w"], ["c"], strides=[160]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("ReduceMean", ["r"], ["mean"], axes=[2], keepdims=0),
+        helper.make_node("MatMul", ["mean", "project"], [output]),
+    ]
+    _save(path, nodes, [_value("input_1", [1, 15600])], [_value(output, [1, 1024])], weights)
+    return path
+
+
+def _value(name: str, shape: list, kind: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def _save(path: Path, nodes: list, inputs: list, outputs: list, weights: dict[str, np.ndarray]) -> None:
+    constants = [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()]
+    model = helper.make_model(helper.make_graph(nodes, "toy", inputs, outputs, constants), opset_imports=OPSET)
+    model.ir_version = 10
+    onnx.checker.check_model(model)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, path)

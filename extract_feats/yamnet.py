@@ -1,8 +1,9 @@
 """YAMNet: 1024 values a patch of .975 s, from a MobileNet trained on the 521 sound classes of AudioSet.
 
 ``yamnet.onnx`` below $SER_PRETRAINED (``pretrained/``) is made once from Google's LiteRT file, by
-``python -m extract_feats.convert yamnet.tflite yamnet.onnx``; the weights (8 bits) stay as they are, the arithmetic
-is float32. LiteRT's own kernels also round the activations to 8 bits, each kernel in its own way.
+``python -m extract_feats.convert yamnet.tflite yamnet.onnx``; its 8-bit weights are kept, the arithmetic
+is float32. LiteRT computing in float32 gives the same within 1e-4; its default kernels also round the activations
+to 8 bits, each in its own way, and differ from one another by more than from this.
 
 Patches of 96 frames of 25 ms every 10 ms follow one another at half overlap, .48 s; the clip's end is padded with
 zeros to a whole patch, as in the reference code. Network and weights: Apache-2.0,

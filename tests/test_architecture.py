@@ -123,7 +123,17 @@ def test_help_loads_nothing_heavy_and_shows_an_example(script):
 
 def texts() -> list[Path]:
     """Return the text files of the project, without what is made by running it."""
-    skipped = {".git", ".venv", ".pytest_cache", ".ruff_cache", "__pycache__", "data", "features", "checkpoints"}
+    skipped = {
+        ".git",
+        ".venv",
+        ".pytest_cache",
+        ".ruff_cache",
+        "__pycache__",
+        "data",
+        "features",
+        "checkpoints",
+        "pretrained",
+    }
     kinds = {".py", ".md", ".txt", ".toml", ".yaml", ".csv", ""}
     return [
         path

@@ -12,6 +12,7 @@ from utils import plugins
 from utils.errors import ConfigError, DataError
 
 PLUGINS = plugins.every("features")
+GRIDS = ("hubert", "librosa_frames", "logmel", "opensmile", "yamnet")  # what fusion can join
 RATE = 16000
 VARIANTS = {  # argument sets beyond the defaults; a plug-in that is not here is tested with its defaults
     "librosa_frames": [
@@ -108,6 +109,21 @@ def test_other_arguments_with_the_same_recipe_give_the_same_numbers(name, argume
     for other in ({}, *VARIANTS.get(name, [])):
         same = np.array_equal(module.extract(voice(), RATE, **arguments), module.extract(voice(), RATE, **other))
         assert same == (mine.recipe == module.layout(**other).recipe)
+
+
+@cases
+def test_frames_lie_within_the_clip_at_the_times_that_the_grid_says(name, arguments):
+    module = load(name)
+    layout = module.layout(**arguments)
+    if layout.grid is None:
+        assert not layout.frames or name not in GRIDS
+        return
+    assert layout.frames, "a vector has no times"
+    hop, start = layout.grid.in_ms(RATE)
+    last = start + hop * (len(module.extract(voice(), RATE, **arguments)) - 1)
+    longer = len(module.extract(voice(seconds=1.5 + 0.02 * hop), RATE, **arguments))  # by 20 hops
+    assert 0 <= start <= last < 1500 + hop
+    assert longer - len(module.extract(voice(), RATE, **arguments)) in (19, 20, 21)
 
 
 @pytest.mark.parametrize("name", PLUGINS)

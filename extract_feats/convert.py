@@ -1,7 +1,8 @@
-"""YAMNet's LiteRT file to the ONNX graph that extract_feats/yamnet.py reads: once, and only here, with TensorFlow.
+"""YAMNet's LiteRT file or VGGish's checkpoint to the ONNX graph that is read here: once, with TensorFlow.
 
-example:
+examples:
   python -m extract_feats.convert yamnet.tflite pretrained/yamnet.onnx
+  python -m extract_feats.convert vggish_model.ckpt pretrained/vggish.onnx
 """
 
 import argparse
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from extract_feats import vggish_graph
 from extract_feats.yamnet import EMBEDDING
 from utils.errors import ConfigError, UserError
 
@@ -19,28 +21,55 @@ if TYPE_CHECKING:
 OPSET = 17
 
 
-def convert(source: Path, target: Path, *, output: str = EMBEDDING) -> None:
-    """Write the part of a LiteRT model that makes the tensor ``output`` as an ONNX graph with that output.
+def convert(source: Path, target: Path) -> None:
+    """Write the ONNX graph of a ``.tflite`` file (YAMNet) or of a ``.ckpt`` checkpoint (VGGish).
 
     Raises:
-        ConfigError: no such file, not a LiteRT model, or one without that tensor.
+        ConfigError: no such file, or not the network that is meant.
     """
+    import onnx
+
     if not source.is_file():
-        raise ConfigError(f"{source}: no such file. It is YAMNet as LiteRT, 4 MB, on kaggle.com/models/google/yamnet.")
+        raise ConfigError(f"{source}: no such file. YAMNet (LiteRT, 4 MB) is on kaggle.com/models/google/yamnet.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    model = from_checkpoint(source) if source.suffix == ".ckpt" else from_lite(source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f"{target.name}.part")
+    onnx.save(model, aside)
+    os.replace(aside, target)
+
+
+def from_checkpoint(source: Path) -> "ModelProto":
+    """Return VGGish as an ONNX graph.
+
+    Raises:
+        ConfigError: not a checkpoint, or another network's.
+    """
+    import tensorflow as tf
+
+    try:
+        stored = tf.train.load_checkpoint(str(source))
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"{source}: not a checkpoint of TensorFlow ({' '.join(str(error).split())}).") from error
+    names = [name for name in vggish_graph.VARIABLES if stored.has_tensor(name)]
+    return vggish_graph.build({name: stored.get_tensor(name) for name in names})
+
+
+def from_lite(source: Path, *, output: str = EMBEDDING) -> "ModelProto":
+    """Return the part of a LiteRT model that makes the tensor ``output`` as an ONNX graph with that output.
+
+    Raises:
+        ConfigError: not a LiteRT model, or one without that tensor.
+    """
     if source.read_bytes()[4:8] != b"TFL3":
         raise ConfigError(f"{source}: not a LiteRT file (.tflite); it does not begin as one.")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import onnx
     from tf2onnx import convert as tf2onnx
 
     try:
         model, _ = tf2onnx.from_tflite(str(source), output_names=[output], opset=OPSET)
     except (ValueError, KeyError, AssertionError) as error:
         raise ConfigError(f"{source}: no tensor {output} in it, so not the YAMNet that is meant ({error}).") from error
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f"{target.name}.part")
-    onnx.save(canonical(in_float32(model)), aside)
-    os.replace(aside, target)
+    return canonical(in_float32(model))
 
 
 def in_float32(model: "ModelProto") -> "ModelProto":
@@ -111,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
         epilog=example,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", type=Path, help="yamnet.tflite")
+    parser.add_argument("source", type=Path, help="yamnet.tflite or vggish_model.ckpt")
     parser.add_argument("target", type=Path, help="where to write the graph, e.g. pretrained/yamnet.onnx")
     options = parser.parse_args(arguments)
     try:
@@ -119,7 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    sys.stdout.write(f"{options.target}: {options.target.stat().st_size / 1e6:.1f} MB, output {EMBEDDING}\n")
+    sys.stdout.write(f"{options.target}: {options.target.stat().st_size / 1e6:.1f} MB\n")
     return 0
 
 

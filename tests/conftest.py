@@ -38,5 +38,6 @@ def pretrained(tmp_path_factory) -> Path:
     toy_encoders.write_hubert(folder / "hubert-base-ls960", normalise=True)
     toy_encoders.write_hubert(folder / "layered", layers=3)
     toy_encoders.write_yamnet(folder / "yamnet.onnx")
+    toy_encoders.write_vggish(folder / "vggish.onnx")
     os.environ["SER_PRETRAINED"] = str(folder)
     return real

@@ -150,6 +150,6 @@ def test_converting_something_else_is_a_config_error(tmp_path):
     assert os.listdir(tmp_path) == ["yamnet.tflite"]
 
 
-def test_a_tensor_that_is_not_there_is_a_config_error(lite, tmp_path):
+def test_a_tensor_that_is_not_there_is_a_config_error(lite):
     with pytest.raises(ConfigError, match="no tensor nowhere in it"):
-        convert.convert(lite, tmp_path / "yamnet.onnx", output="nowhere")
+        convert.from_lite(lite, output="nowhere")

@@ -7,6 +7,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from extract_feats import vggish, vggish_graph
+
 KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 OPSET = [helper.make_opsetid("", 17)]
 
@@ -73,6 +75,30 @@ def write_yamnet(path: Path, *, seed: int = 0) -> Path:
         helper.make_node("MatMul", ["mean", "project"], [output]),
     ]
     _save(path, nodes, [_value("input_1", [1, 15600])], [_value(output, [1, 1024])], weights)
+    return path
+
+
+def vggish_variables(*, width: int = 2, seed: int = 0) -> dict[str, np.ndarray]:
+    """Return random arrays under the names of VGGish's checkpoint, every layer but the last of few channels."""
+    rng = np.random.default_rng(seed)
+    sizes = dict(zip(vggish_graph.VARIABLES[::2], [width] * 8 + [128], strict=True))
+    found, before = {}, 1
+    for name, after in sizes.items():
+        before = 6 * 4 * before if name.endswith("fc1_1/weights") else before
+        shape = (before, after) if "/fc" in name else (3, 3, before, after)
+        found[name] = (rng.normal(0.5, 1, shape) * np.prod(shape[:-1]) ** -0.5 / 2).astype(np.float32)
+        found[name.replace("weights", "biases")] = rng.normal(0, 0.1, after).astype(np.float32)
+        before = after
+    return found
+
+
+def write_vggish(path: Path, *, seed: int = 0) -> Path:
+    """Write a narrow VGGish of random weights, and a PCA file beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(vggish_graph.build(vggish_variables(width=4, seed=seed)), path)
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(0, 0.1, (128, 128))
+    np.savez(path.parent / vggish.PCA_FILE, pca_eigen_vectors=vectors, pca_means=np.zeros((128, 1)))
     return path
 
 

@@ -21,7 +21,7 @@ def extract(
     wave: np.ndarray,
     rate: int,
     *,
-    parts: list[Section] = [{"name": "logmel", "n_mels": 128}, {"name": "hubert"}],  # noqa: B006  (a literal, never changed)
+    parts: list[Section] = [{"name": "logmel", "n_mels": 128}, {"name": "hubert"}],  # noqa: B006  (never changed)
     hop_ms: float = 20.0,
     between: Literal["linear", "nearest"] = "linear",
 ) -> np.ndarray:

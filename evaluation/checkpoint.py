@@ -30,7 +30,8 @@ def protocol_text(protocol: Mapping[str, Any]) -> str:
     kind = "speaker-independent" if protocol["speaker_disjoint"] else "SPEAKER-DEPENDENT"
     how = protocol["by"] if isinstance(protocol["folds"], int) else f"{protocol['by']}: {protocol['folds']}"
     trial = f", A TRIAL on {protocol['limit']} clips a class" if protocol["limit"] else ""
-    return f"{kind}, {protocol['n_folds']} folds by {how}{trial}"
+    tuned = ", TUNED on the same speakers: quote the held-out ones" if protocol["tuned"] else ""
+    return f"{kind}, {protocol['n_folds']} folds by {how}{trial}{tuned}"
 
 
 def uar_text(found: Mapping[str, Any]) -> str:
@@ -49,11 +50,10 @@ def scores(data: Dataset, config: Config, outcome: Outcome, *, limit: int | None
     predicted = probabilities.argmax(axis=1)
     interval = statistics.uar_interval(part.truth, predicted, part.speakers, len(data.labels), seed=config.seed)
     folds = [_fold_scores(data, fold, outcome.probabilities) for fold in outcome.folds]
-    split = config.split.model_dump()
     return {
         "name": config.name,
         "labels": list(data.labels),
-        "protocol": splits.protocol(data, split, outcome.folds, validation=outcome.validation) | {"limit": limit},
+        "protocol": _protocol(data, config, outcome) | {"limit": limit, "tuned": config.tuned},
         "n_clips": len(part),
         "n_speakers": len(set(part.speakers.tolist()) - {""}),
         "uar": found.pop("uar"),
@@ -65,6 +65,16 @@ def scores(data: Dataset, config: Config, outcome: Outcome, *, limit: int | None
         "by_information": outcome.by_information,
         "seconds": round(outcome.seconds, 1),
     }
+
+
+def _protocol(data: Dataset, config: Config, outcome: Outcome) -> dict[str, Any]:
+    """The folds' protocol; a network started from one of the same corpus has heard the test speakers."""
+    found = splits.protocol(data, config.split.model_dump(), outcome.folds, validation=outcome.validation)
+    if config.init:
+        source = json.loads((Path(config.init) / "model.json").read_text(encoding="utf8"))
+        shared = set(source["corpora"]) & set(data.facts["corpus"].tolist())
+        found |= {"init": source["name"], "speaker_disjoint": found["speaker_disjoint"] and not shared}
+    return found
 
 
 def _fold_scores(data: Dataset, fold: splits.Fold, probabilities: np.ndarray) -> dict[str, Any]:

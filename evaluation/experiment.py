@@ -17,8 +17,9 @@ from threadpoolctl import threadpool_limits
 from evaluation import metrics, splits
 from models import model_class
 from models.common import EmotionModel
+from utils import plugins
 from utils.config import Config
-from utils.dataset import Dataset
+from utils.dataset import Dataset, Frames
 from utils.errors import ConfigError
 
 ENROLMENT = {"enrolment_5": 5, "enrolment_20": 20}  # unlabelled clips a test speaker gives first
@@ -69,6 +70,7 @@ def check(data: Dataset, config: Config) -> None:
         raise ConfigError(
             f"{config.name}: only {' '.join(data.labels)} is left, and a model needs two emotions. Mend merge or drop."
         )
+    check_network_keys(config, isinstance(data.features, Frames))
     unknown = int((data.speakers == "").sum())
     if config.normalise == "speaker" and unknown:
         raise ConfigError(
@@ -77,8 +79,30 @@ def check(data: Dataset, config: Config) -> None:
         )
 
 
+def check_network_keys(config: Config, frames: bool) -> None:
+    """Refuse keys that only a network, or only frames, can make sense of.
+
+    Raises:
+        ConfigError: augment, init or freeze with an estimator, or augmentation of frames on vectors.
+    """
+    name = config.model["name"]
+    for key in ("augment", "init", "freeze"):
+        if getattr(config, key) and not is_network(config):
+            raise ConfigError(f"{config.name}: {key} works while a network trains; {name} has no epochs.")
+    for step in config.augment:
+        if plugins.get("augment", step["name"]).constants["ON"] == "frames" and not frames:
+            raise ConfigError(f"{config.name}: {step['name']} changes frames over time, and the features are vectors.")
+
+
 def is_network(config: Config) -> bool:
     return model_class(config.model).file == "model.keras"
+
+
+def oversampled(data: Dataset, rng: np.random.Generator) -> Dataset:
+    """Return a training part in which clips of the smaller classes come again, at random, until all are as large."""
+    counts = np.bincount(data.truth)
+    extra = [rng.choice(np.flatnonzero(data.truth == k), counts.max() - counts[k]) for k in np.unique(data.truth)]
+    return data[np.concatenate([np.arange(len(data)), *extra])]
 
 
 def fit(
@@ -92,11 +116,16 @@ def fit(
     epochs: int | None = None,
 ) -> EmotionModel:
     """Return the config's model, fitted on ``data``; ``epochs`` overrides the config's where there is no validation."""
+    if config.balance == "oversample":
+        data = oversampled(data, np.random.default_rng(seed))
     model = model_class(config.model)(config.model, data.labels, normalise=config.normalise, seed=seed)
     if model.file != "model.keras":
         return model.fit(data)
     train = config.train if epochs is None else config.train.model_copy(update={"epochs": epochs})
-    return model.fit(data, validation, train=train, state=state, report=report)
+    return model.fit(
+        data, validation, train=train, augment=config.augment, init=config.init, freeze=config.freeze, state=state,
+        report=report,
+    )  # fmt: skip
 
 
 def fit_fold(

@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,34 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with quiet():  # TensorFlow announces its builds on every start
     import keras
 
-    from models import layers, training
+    from models import finetune, layers, training
 for chatter in ("tensorflow", "tf2onnx"):  # retracing and conversion notes; errors are exceptions
     logging.getLogger(chatter).setLevel(logging.ERROR)
+
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow
+
+    for gpu in tensorflow.config.list_physical_devices("GPU"):
+        tensorflow.config.experimental.set_memory_growth(gpu, True)  # leave room for others on the card
+
+
+def device() -> str:
+    """Return what trains, in words: "GPU:0 (tensorflow)"."""
+    found = keras.distribution.list_devices()
+    best = next((name for name in found if "cpu" not in name.lower()), found[0])
+    return f"{best.upper()} ({keras.backend.backend()})"
+
+
+@contextmanager
+def precision(mixed: bool) -> Iterator[None]:
+    """Build layers that compute in float16, if asked for."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16" if mixed else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def build_network(section: Mapping[str, Any], plugin, *, frames: bool, dims: int, n_classes: int) -> keras.Model:
@@ -42,6 +68,9 @@ class KerasModel(EmotionModel):
         validation: tuple[Dataset, Statistics] | None = None,
         *,
         train: Train,
+        augment: Sequence[Mapping[str, Any]] = (),
+        init: str | None = None,
+        freeze: Sequence[str] = (),
         state: Path | None = None,
         report: Report = lambda line: None,
     ) -> None:
@@ -50,19 +79,29 @@ class KerasModel(EmotionModel):
         self.networks_, self.progress_ = [], []
         for run in range(train.runs):
             seed = self.seed + 1000 * run
+            keras.utils.clear_session(free_memory=False)  # layers are named alike in every run, for ``freeze``
             keras.utils.set_random_seed(seed)
-            network = build_network(
-                self.section, self.plugin, frames=self.frames_, dims=len(self.mean_), n_classes=len(self.labels)
-            )
+            with precision(train.mixed_precision):
+                network = self._build()
+            if init:
+                finetune.start_from(network, finetune.networks(Path(init)), run)
+            finetune.freeze(network, freeze)
             file = state / f"run-{run}.npz" if state else None
-            trainer = training.Trainer(network, train, seed=seed, state=file)
-            line = {"run": run + 1, "runs": train.runs}
+            trainer = training.Trainer(network, train, seed=seed, state=file, augment=augment)
+            line = {"run": run + 1, "runs": train.runs, "device": device()}
             progress = trainer.fit(
                 (data.features, statistics, data.truth), held, lambda epoch, line=line: report(line | epoch)
             )
+            if train.mixed_precision:  # what is shipped computes in float32
+                trained, network = network, self._build()
+                network.set_weights(trained.get_weights())
             network.name = f"network_{run + 1}"  # unique in the graph that averages them
             self.networks_.append(network)
             self.progress_.append(progress)
+
+    def _build(self) -> keras.Model:
+        dims, n_classes = len(self.mean_), len(self.labels)
+        return build_network(self.section, self.plugin, frames=self.frames_, dims=dims, n_classes=n_classes)
 
     @property
     def best_epoch(self) -> int:

@@ -35,13 +35,23 @@ class FrameMask(_Explicit):
 
 @register
 class Blank(_Explicit):
-    """(x (B, T, D), mask (B, T)) -> x with padding frames set to zero, as beyond the end of an unpadded clip."""
+    """(x (B, T, ...), mask (B, T)) -> x with padding frames set to zero, as beyond the end of an unpadded clip."""
 
     def call(self, x, mask):
-        return x * ops.cast(ops.expand_dims(mask, -1), x.dtype)
+        for _ in x.shape[2:]:
+            mask = ops.expand_dims(mask, -1)
+        return x * ops.cast(mask, x.dtype)
 
     def compute_output_spec(self, x, mask):
         return keras.KerasTensor(x.shape, dtype=x.dtype)
+
+
+@register
+class FrameNorm(keras.layers.BatchNormalization):
+    """(x (B, T, ...), mask of its shape without channels) -> x normalised by the statistics of its real frames."""
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None  # the mask is an argument here as everywhere
 
 
 @register
@@ -88,7 +98,8 @@ class MaskedSoftmax(_Explicit):
 
     def call(self, scores, mask):
         scores = ops.where(mask, scores, ops.full_like(scores, -1e9))
-        return ops.softmax(scores, axis=-1)
+        weights = ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
+        return weights / ops.sum(weights, axis=-1, keepdims=True)
 
     def compute_output_spec(self, scores, mask):
         return keras.KerasTensor(scores.shape, dtype=scores.dtype)
@@ -146,3 +157,93 @@ def additive_attention(x, mask, units: int, *, name: str = "attention"):
     weights = MaskedSoftmax(name=name)(scores, mask)  # (B, T)
     pooled = keras.layers.Dot(axes=(1, 1), name=f"{name}_pooled")([weights, x])  # (B, D)
     return pooled, weights
+
+
+def luong_attention(x, mask, query, *, name: str = "attention"):
+    """Return the mean of x (B, T, D) weighted by its match with query (B, D), (B, D), and the weights (B, T).
+
+    Luong et al. 2015, arXiv 1508.04025: score = query . h.
+    """
+    scores = keras.layers.Dot(axes=(2, 1), name=f"{name}_scores")([x, query])  # (B, T)
+    weights = MaskedSoftmax(name=name)(scores, mask)  # (B, T)
+    return keras.layers.Dot(axes=(1, 1), name=f"{name}_pooled")([weights, x]), weights
+
+
+def last_states(x, mask, units: int):
+    """Return each direction's state after the whole clip (B, 2 units): forward's last frame, backward's first."""
+    forward = LastFrame()(x[:, :, :units], mask)
+    return keras.layers.Concatenate()([forward, x[:, 0, units:]])
+
+
+def linear_attention(x, mask, *, use_bias: bool = True, name: str = "attention"):
+    """Return the mean of x (B, T, D) weighted by softmax(w . h), (B, D), and the weights (B, T)."""
+    scores = keras.layers.Dense(1, use_bias=use_bias, name=f"{name}_scores")(x)  # (B, T, 1)
+    scores = keras.layers.Reshape((-1,), name=f"{name}_flat")(scores)  # (B, T)
+    weights = MaskedSoftmax(name=name)(scores, mask)
+    return keras.layers.Dot(axes=(1, 1), name=f"{name}_pooled")([weights, x]), weights
+
+
+@register
+class MaskedMax(_Explicit):
+    """(x (B, T, D), mask (B, T)) -> maximum over the real frames (B, D)."""
+
+    def call(self, x, mask):
+        return ops.max(ops.where(ops.expand_dims(mask, -1), x, ops.full_like(x, -1e9)), axis=1)
+
+    def compute_output_spec(self, x, mask):
+        return keras.KerasTensor((x.shape[0], x.shape[2]), dtype=x.dtype)
+
+
+@register
+class LevelSum(_Explicit):
+    """List of L tensors (B, D) -> their sum (B, D), each times a learned weight."""
+
+    def build(self, input_shape):
+        mean = keras.initializers.Constant(1 / len(input_shape))  # to begin with, every level counts alike
+        self.weight = self.add_weight(shape=(len(input_shape),), initializer=mean, name="weight")
+
+    def call(self, levels):
+        return ops.tensordot(ops.stack(levels, axis=-1), self.weight, axes=1)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+
+@register
+class Positions(_Explicit):
+    """x (B, T, D) -> x plus sinusoidal positions (Vaswani et al. 2017, section 3.5); D must be even."""
+
+    def call(self, x):
+        half = x.shape[-1] // 2
+        rate = ops.exp(ops.arange(half, dtype=x.dtype) * (-9.210340371976184 / half))  # 1 / 10000 ** (i / half)
+        angle = ops.expand_dims(ops.arange(ops.shape(x)[1], dtype=x.dtype), 1) * rate  # (T, half)
+        return x + ops.concatenate([ops.sin(angle), ops.cos(angle)], axis=-1)
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor(x.shape, dtype=x.dtype)
+
+
+@register
+class AttentionMask(_Explicit):
+    """mask (B, T) -> (B, 1, T): what every frame may look at."""
+
+    def call(self, mask):
+        return ops.expand_dims(mask, 1)
+
+    def compute_output_spec(self, mask):
+        return keras.KerasTensor((mask.shape[0], 1, mask.shape[1]), dtype="bool")
+
+
+def encoder_layer(x, mask, *, heads: int, feed_forward: int, dropout: float, pre_norm: bool = False):
+    """Return a transformer encoder layer of (B, T, D); frames look at real frames only."""
+    width = x.shape[-1]
+    attend = keras.layers.MultiHeadAttention(heads, width // heads, dropout=dropout)
+    seen = AttentionMask()(mask)
+    query = keras.layers.LayerNormalization()(x) if pre_norm else x
+    x = keras.layers.Add()([x, keras.layers.Dropout(dropout)(attend(query, query, attention_mask=seen))])
+    x = x if pre_norm else keras.layers.LayerNormalization()(x)
+    y = keras.layers.LayerNormalization()(x) if pre_norm else x
+    y = keras.layers.Dense(feed_forward, activation="relu")(y)
+    y = keras.layers.Dense(width)(keras.layers.Dropout(dropout)(y))
+    x = keras.layers.Add()([x, keras.layers.Dropout(dropout)(y)])
+    return x if pre_norm else keras.layers.LayerNormalization()(x)

@@ -4,7 +4,8 @@ import io
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 from keras import ops
 
 from models.common import Statistics
+from utils import plugins
 from utils.config import Train
 from utils.dataset import Features, Frames
 
@@ -30,16 +32,27 @@ class Progress:
     history: dict[str, list[float]] = field(default_factory=lambda: {"loss": [], "val_loss": [], "val_uar": []})
 
 
-def inputs(features: Features, statistics: Statistics) -> np.ndarray | list[np.ndarray]:
-    """Return what a network gets for these clips: scaled vectors, or scaled padded frames and lengths."""
+def scaled(features: Features, statistics: Statistics) -> list[np.ndarray]:
+    """Return each clip with its own mean and deviation taken out, (frames, dims) or (dims,) float32."""
     mean, std = statistics.mean[statistics.of], statistics.std[statistics.of]
-    if not isinstance(features, Frames):
-        return (features - mean) / std
-    longest = int(features.lengths.max())
-    padded, lengths = features.pad(-(-longest // FRAME_STEP) * FRAME_STEP)
-    for row, length, m, s in zip(padded, lengths, mean, std, strict=True):
-        row[:length] = (row[:length] - m) / s
-    return [padded, lengths]
+    return [(clip - m) / s for clip, m, s in zip(features, mean, std, strict=True)]
+
+
+def augmented(clips: list, targets: np.ndarray, steps: Sequence[Mapping], rng: np.random.Generator) -> tuple:
+    """Return clips and targets after every step ``{name, argument: value}`` of a config's ``augment``."""
+    for step in steps:
+        arguments = {key: value for key, value in step.items() if key != "name"}
+        clips, targets = plugins.get("augment", step["name"]).load().augment(clips, targets, rng, **arguments)
+    return clips, targets
+
+
+def inputs(clips: list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
+    """Return what a network gets for scaled clips: vectors (B, D), or padded frames (B, T, D) and lengths (B,)."""
+    if clips[0].ndim == 1:
+        return np.stack(clips)
+    frames = Frames(clips)
+    longest = int(frames.lengths.max())
+    return list(frames.pad(-(-longest // FRAME_STEP) * FRAME_STEP))
 
 
 def batches(features: Features, size: int, rng: np.random.Generator | None = None) -> Iterator[np.ndarray]:
@@ -64,7 +77,7 @@ def predict(network: keras.Model, features: Features, statistics: Statistics, si
     """Return probabilities (n, classes) float32 in the order of the clips."""
     found = None
     for batch in batches(features, size):
-        part = network.predict_on_batch(inputs(features[batch], statistics[batch]))
+        part = network.predict_on_batch(inputs(scaled(features[batch], statistics[batch])))
         found = np.empty((len(features), part.shape[1]), np.float32) if found is None else found
         found[batch] = part
     return found
@@ -73,6 +86,8 @@ def predict(network: keras.Model, features: Features, statistics: Statistics, si
 def optimizer(train: Train) -> keras.optimizers.Optimizer:
     """Return the optimizer that a config's ``train`` section names."""
     common = {"learning_rate": train.learning_rate, "global_clipnorm": train.clip_norm}
+    if train.ema:
+        common |= {"use_ema": True, "ema_momentum": train.ema}
     decay = train.weight_decay or None
     if train.optimizer == "sgd":
         return keras.optimizers.SGD(momentum=0.9, nesterov=True, weight_decay=decay, **common)
@@ -136,9 +151,18 @@ def uar(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> float:
 class Trainer:
     """One network through its epochs. ``state`` is a file that a stopped training goes on from."""
 
-    def __init__(self, network: keras.Model, train: Train, *, seed: int, state: Path | None = None):
-        self.network, self.train, self.seed, self.state = network, train, seed, state
-        network.compile(optimizer=optimizer(train), loss=loss(train))
+    def __init__(
+        self,
+        network: keras.Model,
+        train: Train,
+        *,
+        seed: int,
+        state: Path | None = None,
+        augment: Sequence[Mapping] = (),
+    ):
+        self.network, self.train, self.seed, self.state, self.augment = network, train, seed, state, augment
+        xla = "auto" if train.jit_compile is None else train.jit_compile
+        network.compile(optimizer=optimizer(train), loss=loss(train), jit_compile=xla)
         network.optimizer.build(network.trainable_variables)
         self.progress = Progress()
         self.best: list[np.ndarray] = []
@@ -157,7 +181,8 @@ class Trainer:
             rate = learning_rate(self.train, epoch, self.progress.history)
             self.network.optimizer.learning_rate = rate
             self.progress.history["loss"].append(self._epoch(data, epoch))
-            self._validate(validation)
+            with self._averaged():
+                self._validate(validation)
             self.progress.epoch += 1
             self._save()
             each = (time.monotonic() - started) / (self.progress.epoch - begun)
@@ -166,7 +191,21 @@ class Trainer:
             report({"epoch": self.progress.epoch, "epochs": self.train.epochs, "seconds_left": left, **history})
         if self.best:
             self._assign(self.network.variables, self.best)
+        elif self.train.ema:
+            self.network.optimizer.finalize_variable_values(self.network.trainable_variables)
         return self.progress
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Put the moving average of the weights in their place for a while, if one is kept."""
+        if not self.train.ema:
+            yield
+            return
+        weights = self.network.trainable_variables
+        now = [ops.convert_to_numpy(weight) for weight in weights]
+        self.network.optimizer.finalize_variable_values(weights)
+        yield
+        self._assign(weights, now)
 
     def _done(self) -> bool:
         waited = self.progress.epoch - self.progress.best_epoch
@@ -180,11 +219,10 @@ class Trainer:
         rng = np.random.default_rng([self.seed, epoch])  # of the epoch alone, so a resumed one sees the same order
         self.network.reset_metrics()
         for batch in batches(features, self.train.batch_size, rng):
+            clips = scaled(features[batch], statistics[batch])
+            clips, wanted = augmented(clips, targets[truth[batch]], self.augment, rng)
             logs = self.network.train_on_batch(
-                inputs(features[batch], statistics[batch]),
-                targets[truth[batch]],
-                sample_weight=weights[truth[batch]],
-                return_dict=True,
+                inputs(clips), wanted, sample_weight=weights[truth[batch]], return_dict=True
             )
         return float(logs["loss"])
 

@@ -421,3 +421,14 @@ def test_runs_on_other_clips_have_no_difference(tmp_path):
     written(dataset()[:-1], config(name="two"), tmp_path / "two")
     rows = comparison.compare([tmp_path / "one", tmp_path / "two"])
     assert rows[1]["difference"] is None and rows[1]["p"] is None
+
+
+def test_oversampling_levels_the_classes_of_the_training_part_alone():
+    data = dataset()
+    keep = np.concatenate([np.flatnonzero(data.truth != 1), np.flatnonzero(data.truth == 1)[:5]])
+    part = data[keep]
+    found = experiment.oversampled(part, np.random.default_rng(3))
+    assert np.bincount(found.truth).tolist() == [24, 24, 24]
+    assert set(found.ids) == set(part.ids)  # nothing new, nothing lost
+    again = experiment.oversampled(part, np.random.default_rng(3))
+    assert found.ids.tolist() == again.ids.tolist()

@@ -8,21 +8,29 @@ import numpy as np
 import onnx
 import pytest
 from toy import LABELS, MODELS, arrays, dataset, kinds
+from toy import arguments as section
 
 from models import model_class, onnx_graph
 from models.common import EmotionModel, check_input
 from models.moments import SHRINKAGE_CLIPS, moments, shrunk, usable
 from models.runtime import Predictor
-from utils import plugins
 from utils.config import Train
 from utils.errors import ConfigError, DataError
 
-CASES = [(name, kind, normalise) for name in MODELS for kind in kinds(name) for normalise in ("global", "speaker")]
-TRAIN = Train(epochs=4, batch_size=32, learning_rate=0.003)
+BOTH = {"bilstm", "cnn1d"}  # of the networks; scaling lies outside them and is the same for all
+CASES = [
+    (name, kind, normalise)
+    for name in MODELS
+    for kind in kinds(name)
+    for normalise in ("global", "speaker")
+    if normalise == "global" or name in BOTH or MODELS[name].package == "models.ml"
+]
+TRAIN = Train(epochs=6, batch_size=32, learning_rate=0.005)
 
 
-def section(name: str) -> dict:
-    return {"name": name, **plugins.arguments("models", {"name": name})}
+def made_up(name: str, kind: str, **options):
+    """Clips as wide as the model needs."""
+    return dataset(kind, dims=MODELS[name].constants.get("SMALLEST", 8), **options)
 
 
 def fitted(name: str, data, normalise: str = "global", **options) -> EmotionModel:
@@ -36,7 +44,7 @@ def trained(tmp_path_factory):
 
     @lru_cache
     def get(name: str, kind: str, normalise: str):
-        data = dataset(kind)
+        data = made_up(name, kind)
         model = fitted(name, data, normalise)
         folder = tmp_path_factory.mktemp(f"{name}-{kind}-{normalise}")
         model.save(folder)
@@ -55,7 +63,7 @@ def case(request, trained):
 
 def test_there_are_models_to_test():
     assert {"svm", "mlp", "cnn1d", "lstm", "bilstm"} <= set(MODELS)
-    assert len(CASES) >= 2 * len(MODELS)
+    assert {name for name, _, _ in CASES} == set(MODELS)
 
 
 def test_probabilities_are_probabilities_in_the_order_of_the_labels(case):
@@ -164,10 +172,11 @@ def test_the_frameworks_own_file_holds_no_pickle(case):
 @pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name].package == "models.dnn"])
 @pytest.mark.parametrize("labels", [LABELS, ("angry", "sad")])
 def test_training_loss_falls(name, labels):
-    data = dataset(kinds(name)[0], labels=labels, noise=0.3)
-    model = fitted(name, data, train=TRAIN.model_copy(update={"epochs": 6, "learning_rate": 0.001}))
+    data = made_up(name, kinds(name)[0], labels=labels, noise=0.3)
+    model = fitted(name, data, train=TRAIN.model_copy(update={"epochs": 8, "learning_rate": 0.003}))
     losses = model.histories[0]["loss"]
-    assert len(losses) == 6 and losses[-1] < 0.9 * losses[0]
+    share = 0.97 if name == "vgg16" else 0.9  # its convolutions are random here, and frozen
+    assert len(losses) == 8 and losses[-1] < share * losses[0]
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name].package == "models.ml"])

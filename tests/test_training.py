@@ -184,7 +184,7 @@ def test_batches_bring_like_lengths_together_in_a_new_order_each_epoch():
 def test_inputs_are_scaled_where_frames_are_real():
     frames = Frames([np.full((3, 1), 5.0, np.float32), np.full((17, 1), 7.0, np.float32)])
     statistics = Statistics(np.float32([[1.0], [3.0]]), np.float32([[2.0], [4.0]]), np.array([0, 1]))
-    padded, lengths = training.inputs(frames, statistics)
+    padded, lengths = training.inputs(training.scaled(frames, statistics))
     assert padded.shape == (2, 32, 1) and lengths.tolist() == [3, 17]
     assert padded[0, :, 0].tolist() == [2.0] * 3 + [0.0] * 29
     assert padded[1, :, 0].tolist() == [1.0] * 17 + [0.0] * 15

@@ -10,10 +10,23 @@ import yaml
 
 from utils import cli
 from utils.dataset import Dataset, Frames
+from utils.plugins import arguments as plugin_arguments
 from utils.plugins import every
 
 LABELS = ("angry", "sad", "neutral")
 MODELS = every("models")
+
+
+SETTINGS = {  # what cannot be had here, or takes long to compile
+    "vgg16": {"weights": None, "window": 32, "hop": 16, "dense": [16]},
+    "dilated_cnn": {"levels": 4},
+}
+
+
+def arguments(name: str) -> dict:
+    """Return a config's ``model`` section for tests, complete; little dropout, for few epochs."""
+    quick = {"dropout": 0.1} if "dropout" in MODELS[name].arguments else {}
+    return {"name": name, **plugin_arguments("models", {"name": name, **quick, **SETTINGS.get(name, {})})}
 
 
 def kinds(name: str) -> list[str]:

@@ -147,10 +147,13 @@ def _bar(what: str, unit: str) -> Iterator[Progress]:
 def training_lines(name: str) -> Iterator[Callable[[dict], None]]:
     """Yield report(line): a live line of epoch, loss, UAR, time left on a terminal, elsewhere a plain line a fold."""
     live = sys.stderr.isatty()
-    width = 0
+    width, said = 0, []
 
     def report(line: dict) -> None:
         nonlocal width
+        if "device" in line and not said:
+            said.append(line["device"])
+            print(f"{name} trains on {said[0]}", file=sys.stderr, flush=True)
         where = f"{name} " + (f"fold {line['fold']}/{line['folds']}" if line["fold"] else "shipped model")
         if "epoch" not in line:
             done = "kept from before" if line.get("cached") else f"UAR {line['uar']:.3f}"

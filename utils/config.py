@@ -56,11 +56,15 @@ class Train(_Section):
     warmup_epochs: int = Field(0, ge=0, description="linear rise to learning_rate")
     patience: int = Field(10, ge=1, description="epochs without a better validation UAR before stopping")
     runs: int = Field(1, ge=1, description="networks a fold, their probabilities averaged")
+    ema: float = Field(0.0, ge=0, lt=1, description="decay of the weights' moving average, 0 for none; .99 is usual")
+    mixed_precision: bool = Field(False, description="compute in float16 on a GPU, keep weights in float32")
+    jit_compile: bool | None = Field(None, description="XLA; null leaves it to Keras")
 
 
 EXAMPLES = {
     "features": "{name: opensmile, set: IS10}",
     "model": "{name: svm, C: 10.0}",
+    "augment": "[{name: time_mask}]",
     "corpora": "[{name: ravdess, root: RAVDESS}]",
 }
 WANTED = {  # pydantic's types of error in a user's words
@@ -92,7 +96,12 @@ class Config(_Section):
     normalise: Literal["global", "speaker"] = Field("global", description="whose mean and deviation scale a clip")
     split: Split = Split()
     model: PluginSection = Field(description="{name, ...}: one file of models/dnn/ or models/ml/")
+    augment: list[PluginSection] = Field([], description="{name, ...}: files of augmentation/, in this order")
+    balance: Literal["none", "oversample"] = Field("none", description="oversample: rare classes' clips come again")
     train: Train = Train()
+    init: str | None = Field(None, description="checkpoints/NAME of a network to start from")
+    tuned: bool = Field(False, description="chosen by tune.py on the speakers of the folds, whose score then flatters")
+    freeze: list[str] = Field([], description="layers of the network, by name, that do not learn")
 
     def data_folder(self) -> Path:
         """Return the folder below which relative corpus roots lie: $SER_DATA, or data/ beside the scripts."""
@@ -158,18 +167,20 @@ def check(raw: dict, where: str) -> Config:
     """Return the experiment of an already parsed YAML mapping; errors begin with ``where``."""
     try:
         config = Config.model_validate(raw)
-        sections = {"features": config.features, "model": config.model}
-        for key, section in sections.items():
+        sections = [("features", config.features), ("model", config.model)]
+        sections += [("augment", step) for step in config.augment]
+        for key, section in sections:
             if not isinstance(section.get("name"), str):
                 raise ConfigError(f"{key}: 'name' must be given, e.g. {key}: {EXAMPLES[key]}.")
         features = {"name": config.features["name"], **plugins.arguments("features", config.features)}
         model = {"name": config.model["name"], **plugins.arguments("models", config.model)}
+        augment = [{"name": step["name"], **plugins.arguments("augment", step)} for step in config.augment]
         corpora = [_corpus(entry) for entry in config.corpora]
     except ValidationError as error:
         raise ConfigError(f"{where}: {_message(error, raw)}") from error
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
-    return config.model_copy(update={"features": features, "model": model, "corpora": corpora})
+    return config.model_copy(update={"features": features, "model": model, "corpora": corpora, "augment": augment})
 
 
 def _corpus(entry: dict) -> dict:

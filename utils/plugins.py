@@ -32,6 +32,7 @@ KINDS = {
     "corpora": Kind("corpus", ("corpora",), "utterances"),
     "features": Kind("feature", ("extract_feats",), "extract"),
     "models": Kind("model", ("models.dnn", "models.ml"), "build"),
+    "augment": Kind("augmentation", ("augmentation",), "augment"),
 }
 
 
@@ -88,7 +89,7 @@ def _read(path: Path, kind: Kind, package: str) -> Plugin | None:
 
 @lru_cache
 def every(kind: str) -> dict[str, Plugin]:
-    """Return the plug-ins of a kind ("corpora", "features" or "models") by name, sorted."""
+    """Return the plug-ins of a kind ("corpora", "features", "models" or "augment") by name, sorted."""
     found = {}
     for package in KINDS[kind].packages:
         for path in sorted(ROOT.joinpath(*package.split(".")).glob("*.py")):
@@ -123,7 +124,7 @@ def arguments(kind: str, section: Mapping[str, Any]) -> dict[str, Any]:
     """Return the section's arguments for its plug-in, checked, defaults filled in.
 
     Args:
-        kind: "corpora", "features" or "models".
+        kind: "corpora", "features", "models" or "augment".
         section: ``{"name": plug-in, argument: value, ...}`` as a config states it.
 
     Raises:

@@ -6,7 +6,7 @@ layer norm -> additive attention -> dropout -> 256 ReLU -> softmax.
 
 import keras
 
-from models.layers import LastFrame, additive_attention, bidirectional_lstm, frame_inputs
+from models.layers import additive_attention, bidirectional_lstm, frame_inputs, last_states
 
 INPUT = "frames"
 
@@ -35,15 +35,9 @@ def build(
         x = keras.layers.LayerNormalization()(x)
         x, _ = additive_attention(x, mask, units)  # (B, 2 units)
     else:
-        x = _last_states(x, mask, units)
+        x = last_states(x, mask, units)
         x = keras.layers.Activation("tanh")(x)
     x = keras.layers.Dropout(dropout)(x)
     x = keras.layers.Dense(dense, activation="relu")(x)
     probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(x)
     return keras.Model([frames, lengths], probabilities, name="bilstm")
-
-
-def _last_states(x, mask, units):
-    """Each direction's state after the whole clip: forward at the last frame, backward at the first."""
-    forward = LastFrame()(x[:, :, :units], mask)
-    return keras.layers.Concatenate()([forward, x[:, 0, units:]])  # (B, 2 units)

@@ -6,7 +6,7 @@
 
 import keras
 
-from models.layers import Blank, MaskedMean, frame_inputs
+from models.layers import Blank, FrameNorm, MaskedMean, frame_inputs
 
 INPUT = "either"
 
@@ -30,7 +30,7 @@ def build(
         inputs = [x, lengths]
     for _ in range(depth):
         x = keras.layers.Conv1D(filters, kernel, padding="same")(x)
-        x = keras.layers.BatchNormalization()(x, mask=mask)
+        x = FrameNorm()(x, mask=mask)
         x = keras.layers.ReLU()(x)
         x = keras.layers.Dropout(dropout)(x)
         x = x if mask is None else Blank()(x, mask)

@@ -1,0 +1,43 @@
+"""CNN beside a transformer encoder on the same log-mel frames, their outputs side by side.
+
+Conv blocks of 16, 32, 64, 64 (3x3, pools 2, 4, 4, 4) beside max-pooling over 4 frames and 2 bands, 4 encoder layers
+(4 heads, feed-forward 512), mean over time. After the public "parallel CNN - transformer" for RAVDESS, which
+flattens the convolutions of exactly 563 frames (395,176 parameters); here they are averaged over time, so
+that any length goes, and the last layer has 192 inputs a class fewer.
+Transformer: Vaswani et al. 2017, arXiv 1706.03762.
+"""
+
+import keras
+
+from models.images import MaskedMaxPool, PadFrames, PoolMask, conv_stack, flat_bands
+from models.layers import MaskedMean, encoder_layer, frame_inputs
+
+INPUT = "frames"
+
+
+def build(
+    frame_shape,
+    n_classes,
+    *,
+    filters: list[int] = [16, 32, 64, 64],
+    pools: list[int] = [2, 4, 4, 4],
+    layers: int = 4,
+    heads: int = 4,
+    feed_forward: int = 512,
+    dropout: float = 0.4,
+) -> keras.Model:
+    """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities.
+
+    The encoder's width is half the number of bands; it must be a multiple of ``heads``.
+    """
+    frames, lengths, mask = frame_inputs(frame_shape)
+    x, pooled = conv_stack(frames, mask, filters, pools, dropout=dropout)
+    convolved = MaskedMean()(flat_bands(x), pooled)  # (B, D' C)
+    x, pooled = PadFrames(4)(frames), PadFrames(4)(mask)
+    x, pooled = MaskedMaxPool(4, 2)(x, pooled), PoolMask(4)(pooled)  # (B, T / 4, D / 2)
+    for _ in range(layers):
+        x = encoder_layer(x, pooled, heads=heads, feed_forward=feed_forward, dropout=dropout)
+    x = keras.layers.Concatenate()([convolved, MaskedMean()(x, pooled)])
+    x = keras.layers.Dropout(dropout)(x)
+    probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(x)
+    return keras.Model([frames, lengths], probabilities, name="parallel_cnn_transformer")

@@ -1,0 +1,36 @@
+"""Time-distributed CNN over chunks of log-mel frames, then an LSTM over the chunks.
+
+Chunks of 128 frames every 64; conv blocks of 16, 32, 64, 128 (3x3, pools 2, 4, 4, 4); LSTM 64; softmax. After the
+public "stacked CNN - LSTM" for RAVDESS (128 mel bands; 147,816 parameters in PyTorch, 147,560 here, where
+an LSTM has one bias and not two).
+"""
+
+import keras
+
+from models.images import encoded_chunks
+from models.layers import LastFrame, frame_inputs
+
+INPUT = "frames"
+
+
+def build(
+    frame_shape,
+    n_classes,
+    *,
+    chunk: int = 128,
+    hop: int = 64,
+    filters: list[int] = [16, 32, 64, 128],
+    pools: list[int] = [2, 4, 4, 4],
+    units: int = 64,
+    dropout: float = 0.4,
+) -> keras.Model:
+    """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities.
+
+    Only whole chunks are heard, and the first one of a short clip.
+    """
+    frames, lengths, mask = frame_inputs(frame_shape)
+    x, whole = encoded_chunks(frames, mask, chunk, hop, filters, pools, dropout)  # (B, N, F)
+    x = keras.layers.LSTM(units, return_sequences=True)(x)  # (B, N, units)
+    x = keras.layers.Dropout(dropout)(LastFrame()(x, whole))
+    probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(x)
+    return keras.Model([frames, lengths], probabilities, name="stacked_cnn_lstm")

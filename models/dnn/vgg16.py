@@ -1,0 +1,57 @@
+"""VGG16 with ImageNet weights on windows of log-mel frames taken as images; the windows' features are averaged.
+
+Simonyan & Zisserman 2015, arXiv 1409.1556. Windows of 128 frames every 64, the bands as height, three equal channels
+scaled to the range the network was trained on; global mean -> 512 -> 256 -> softmax. Weights come from a local file
+(Keras's ``vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5``) or, by ``weights: imagenet``, from Keras's download.
+"""
+
+from pathlib import Path
+
+import keras
+
+from models.images import Chunks, Fold, Unfold
+from models.layers import MaskedMean, frame_inputs
+from utils.errors import ConfigError
+
+INPUT = "frames"
+SMALLEST = 32  # bands and frames that the five poolings of VGG16 need
+CONTRAST = 60.0  # of standardised bands: about the deviation of ImageNet's pixels once their mean is off
+
+
+def build(
+    frame_shape,
+    n_classes,
+    *,
+    weights: str | None = "imagenet",
+    trainable: bool = False,
+    window: int = 128,
+    hop: int = 64,
+    dense: list[int] = [512, 256],
+    dropout: float = 0.5,
+) -> keras.Model:
+    """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities.
+
+    Args:
+        weights: a file, "imagenet", or null for random ones.
+        trainable: train the convolutions too, and not only what stands on them.
+
+    Raises:
+        ConfigError: fewer than 32 bands or frames a window, or no such weights file.
+    """
+    if frame_shape[-1] < SMALLEST or window < SMALLEST:
+        raise ConfigError(f"vgg16 needs at least {SMALLEST} bands and frames, got {frame_shape[-1]} and {window}.")
+    if weights not in (None, "imagenet") and not Path(weights).is_file():
+        raise ConfigError(f"vgg16: no weights file {weights}. Give a file, 'imagenet' or null.")
+    frames, lengths, mask = frame_inputs(frame_shape)
+    windows, whole = Chunks(window, hop)(frames, mask)  # (B, N, window, D)
+    x = keras.layers.Reshape((window, frame_shape[-1], 1))(Fold()(windows))
+    x = keras.layers.Rescaling(CONTRAST)(keras.layers.Concatenate()([x, x, x]))  # (B N, window, D, 3)
+    vgg = keras.applications.VGG16(
+        include_top=False, weights=weights, input_shape=(window, frame_shape[-1], 3), pooling="avg", name="vgg16_base"
+    )
+    vgg.trainable = trainable
+    x = MaskedMean()(Unfold()(vgg(x), whole), whole)  # (B, 512)
+    for size in dense:
+        x = keras.layers.Dropout(dropout)(keras.layers.Dense(size, activation="relu")(x))
+    probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(x)
+    return keras.Model([frames, lengths], probabilities, name="vgg16")

@@ -1,0 +1,15 @@
+"""Linear discriminant analysis with shrunken covariance, which more features than clips need.
+
+Ledoit & Wolf 2004, doi 10.1016/S0047-259X(03)00096-4.
+"""
+
+from typing import Literal
+
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+INPUT = "vector"
+
+
+def build(*, shrinkage: Literal["auto"] | float = "auto") -> LinearDiscriminantAnalysis:
+    """Return the unfitted estimator; ``shrinkage`` is a share from 0 to 1, or "auto" by Ledoit & Wolf."""
+    return LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage)

@@ -1,0 +1,60 @@
+"""The networks of models/dnn: published sizes, and the same code on another Keras backend."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from toy import MODELS
+from toy import arguments as section
+
+from utils.plugins import ROOT
+
+NETWORKS = [name for name, plugin in MODELS.items() if plugin.package == "models.dnn"]
+PUBLISHED = [  # (network, bands, parameters in PyTorch, what is not here: an LSTM's second bias, a flatten over time)
+    ("stacked_cnn_lstm", 128, 147_816, 4 * 64),
+    ("stacked_cnn_attention_lstm", 128, 582_761, 2 * 4 * 64),
+    ("parallel_cnn_transformer", 128, 395_176, 8 * (256 - 64)),
+    ("residual_lstm_attention", 46, 46_772, 4 * 46 + 4 * 64),
+]
+
+
+@pytest.mark.parametrize(("name", "dims", "published", "absent"), PUBLISHED)
+def test_parameters_as_published(name, dims, published, absent):
+    arguments = {key: value for key, value in section(name).items() if key != "name"}
+    network = MODELS[name].load().build((None, dims), 8, **arguments)
+    assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == published - absent
+
+
+JAX = """
+import sys
+sys.path.insert(0, "tests")
+import keras, numpy as np
+assert keras.backend.backend() == "jax"
+from toy import MODELS, arguments, dataset, kinds
+from models import model_class
+from utils.config import Train
+for name in sys.argv[1:]:
+    data = dataset(kinds(name)[0], dims=MODELS[name].constants.get("SMALLEST", 8), noise=0.3, speakers=3)
+    model = model_class({"name": name})(arguments(name), data.labels, seed=1)
+    model.fit(data, train=Train(epochs=1, batch_size=18, learning_rate=0.003))
+    keras.utils.set_random_seed(1)
+    fresh = model._build().get_weights()  # what it began with
+    moved = [np.abs(a - b).max() for a, b in zip(fresh, model.networks_[0].get_weights(), strict=True)]
+    assert sum(change > 1e-4 for change in moved) > len(moved) / 2, moved
+    assert np.isfinite(model.histories[0]["loss"]).all()
+    np.testing.assert_allclose(model.probabilities(data.features).sum(axis=1), 1, atol=1e-4)
+    print(name, "ok")
+"""
+
+
+def test_the_zoo_trains_on_jax():
+    pytest.importorskip("jax")
+    small = [name for name in NETWORKS if name != "vgg16"]  # compiling it takes as long as all the others
+    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-c", JAX, *small], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == [word for name in small for word in (name, "ok")]

@@ -48,7 +48,13 @@ class Blank(_Explicit):
 
 @register
 class FrameNorm(keras.layers.BatchNormalization):
-    """(x (B, T, ...), mask of its shape without channels) -> x normalised by the statistics of its real frames."""
+    """(x (B, T, ...), mask of its shape without channels) -> x normalised by the statistics of its real frames.
+
+    Its running averages keep .9 an update: at Keras's .99 they lag ten epochs behind on a corpus of 1000 clips.
+    """
+
+    def __init__(self, momentum: float = 0.9, **kwargs):
+        super().__init__(momentum=momentum, **kwargs)
 
     def compute_mask(self, inputs, previous_mask=None):
         return None  # the mask is an argument here as everywhere

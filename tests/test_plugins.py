@@ -14,6 +14,7 @@ EXPECTED = {
     "corpora": {"ravdess", "savee", "emodb", "casia", "folders", "manifest", "demo"},
     "features": {"opensmile", "librosa_stats", "librosa_frames", "logmel"},
     "models": {"svm", "mlp", "cnn1d", "lstm", "bilstm"},
+    "augment": {"time_mask", "frequency_mask", "feature_noise", "time_warp", "mixup"},
 }
 EVERY = [(kind, name) for kind in plugins.KINDS for name in plugins.every(kind)]
 every = pytest.mark.parametrize(("kind", "name"), EVERY)

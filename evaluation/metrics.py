@@ -9,35 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.errors import DataError
+from utils.recall import confusion, ratio, uar
 
 BINS = 15  # of the calibration error, as in Guo et al. 2017
-
-
-def confusion(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return the (C, C) int64 counts, rows truth, columns predicted.
-
-    >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
-    array([[1, 1],
-           [0, 1]])
-    """
-    truth, predicted = np.asarray(truth), np.asarray(predicted)
-    cells = np.bincount(truth * n_classes + predicted, minlength=n_classes**2)
-    return cells.reshape(n_classes, n_classes)
-
-
-def uar(confusion: np.ndarray) -> np.ndarray | float:
-    """Return the unweighted average recall, 0 to 1: the mean recall over the classes that have clips.
-
-    A class without clips has no recall and is left out of the mean, as in scikit-learn's
-    balanced_accuracy_score. It is never the mean over folds: predictions are pooled first
-    (Forman & Scholz 2010, doi 10.1145/1882471.1882479).
-
-    Args:
-        confusion: (..., C, C) counts; the result has the leading shape, and is nan where there are no clips.
-    """
-    support = confusion.sum(axis=-1)
-    recall = _ratio(np.diagonal(confusion, axis1=-2, axis2=-1), support)
-    return _ratio(recall.sum(axis=-1), (support > 0).sum(axis=-1), empty=np.nan)[()]
 
 
 def scores(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> dict:
@@ -61,8 +35,8 @@ def scores(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) 
     _check(truth, probabilities, labels)
     matrix = confusion(truth, probabilities.argmax(axis=1), len(labels))
     hits, support, predicted = np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
-    precision, recall = _ratio(hits, predicted), _ratio(hits, support)
-    f1 = _ratio(2 * hits, support + predicted)
+    precision, recall = ratio(hits, predicted), ratio(hits, support)
+    f1 = ratio(2 * hits, support + predicted)
     occurs = support + predicted > 0
     columns = zip(labels, precision.tolist(), recall.tolist(), f1.tolist(), support.tolist(), strict=True)
     return {
@@ -102,10 +76,6 @@ def ece(truth: np.ndarray, probabilities: np.ndarray, *, bins: int = BINS) -> fl
     bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     gaps = np.bincount(bin_of, weights=confidence - hit, minlength=bins)
     return float(np.abs(gaps).sum() / len(truth))
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray, *, empty: float = 0.0) -> np.ndarray:
-    return np.divide(part, whole, where=whole > 0, out=np.full(np.shape(whole), empty))
 
 
 def _check(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> None:

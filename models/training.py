@@ -17,6 +17,7 @@ from models.common import Statistics
 from utils import plugins
 from utils.config import Train
 from utils.dataset import Features, Frames
+from utils.recall import confusion, uar
 
 FRAME_STEP = 16  # padded lengths are multiples of it: few distinct shapes to compile, little padding
 POOL = 16  # batches whose clips are sorted by length together
@@ -141,13 +142,6 @@ def class_weights(truth: np.ndarray, n_classes: int, kind: str) -> np.ndarray:
     return np.where(present, len(truth) / (present.sum() * np.maximum(counts, 1)), 0).astype(np.float32)
 
 
-def uar(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> float:
-    """Return the mean recall over the classes that occur in truth."""
-    counts = np.bincount(truth, minlength=n_classes)
-    hits = np.bincount(truth[truth == predicted], minlength=n_classes)
-    return float(np.mean(hits[counts > 0] / counts[counts > 0]))
-
-
 class Trainer:
     """One network through its epochs. ``state`` is a file that a stopped training goes on from."""
 
@@ -231,7 +225,7 @@ class Trainer:
             return
         features, statistics, truth = validation
         probabilities = predict(self.network, features, statistics)
-        score = uar(truth, probabilities.argmax(axis=1), probabilities.shape[1])
+        score = float(uar(confusion(truth, probabilities.argmax(axis=1), probabilities.shape[1])))
         likely = np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-7))
         self.progress.history["val_loss"].append(float(-likely.mean()))
         self.progress.history["val_uar"].append(score)

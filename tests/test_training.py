@@ -301,4 +301,4 @@ def test_uar_is_that_of_scikit_learn():
     truth, predicted = rng.integers(0, 3, 60), rng.integers(0, 4, 60)
     with pytest.warns(UserWarning, match="y_pred contains classes not in y_true"):
         expected = balanced_accuracy_score(truth, predicted)
-    assert training.uar(truth, predicted, 4) == pytest.approx(expected)
+    assert training.uar(training.confusion(truth, predicted, 4)) == pytest.approx(expected)

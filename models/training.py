@@ -211,14 +211,15 @@ class Trainer:
         targets = np.eye(n_classes, dtype=np.float32)
         weights = class_weights(truth, n_classes, self.train.class_weight)
         rng = np.random.default_rng([self.seed, epoch])  # of the epoch alone, so a resumed one sees the same order
-        self.network.reset_metrics()
+        total = 0.0
         for batch in batches(features, self.train.batch_size, rng):
             clips = scaled(features[batch], statistics[batch])
             clips, wanted = augmented(clips, targets[truth[batch]], self.augment, rng)
             logs = self.network.train_on_batch(
                 inputs(clips), wanted, sample_weight=weights[truth[batch]], return_dict=True
             )
-        return float(logs["loss"])
+            total += float(logs["loss"]) * len(batch)  # Keras gives the loss of this batch alone
+        return total / len(features)
 
     def _validate(self, validation: tuple | None) -> None:
         if validation is None:

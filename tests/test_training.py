@@ -294,6 +294,15 @@ def test_optimizers_take_what_the_config_says():
     assert type(sgd) is keras.optimizers.SGD and sgd.momentum == 0.9 and sgd.nesterov
 
 
+def test_the_loss_of_an_epoch_is_the_mean_over_its_clips():
+    data, _ = parts("frames")
+    still = {"name": "lstm", **plugins.arguments("models", {"name": "lstm", "units": 4, "dropout": 0.0})}
+    model = fitted(still, data, train=Train(epochs=1, batch_size=7, learning_rate=1e-12))
+    probabilities = model.probabilities(data.features)
+    expected = -np.log(probabilities[np.arange(len(data)), data.truth]).mean()
+    assert model.histories[0]["loss"][0] == pytest.approx(expected, rel=1e-4)
+
+
 def test_uar_is_that_of_scikit_learn():
     from sklearn.metrics import balanced_accuracy_score
 

@@ -30,7 +30,7 @@ def build(
         inputs = [x, lengths]
     for _ in range(depth):
         x = keras.layers.Conv1D(filters, kernel, padding="same")(x)
-        x = FrameNorm()(x, mask=mask)
+        x = FrameNorm(momentum=0.99)(x, mask=mask)  # as published
         x = keras.layers.ReLU()(x)
         x = keras.layers.Dropout(dropout)(x)
         x = x if mask is None else Blank()(x, mask)

@@ -82,13 +82,33 @@ def _read_rejected(folder: Path) -> list[tuple[str, str, str]]:
         return [tuple(row) for row in csv.reader(file)][1:]
 
 
+def _listed(entry: Mapping, features: Path) -> list[Path]:
+    return sorted(features.glob(f"*{corpus_folder(entry, '', features).name}/clips.parquet"))
+
+
+def read_sounds(entries: Sequence[Mapping], features: Path) -> dict[str, Sound]:
+    """Return what the audio of every listed clip says of itself, by the clip's id; who was never decoded is left out.
+
+    Args:
+        entries: corpora of a config; one that is not listed adds nothing.
+        features: the features folder.
+    """
+    names = [field.name for field in fields(Sound)]
+    found = {}
+    for path in (listed[0] for entry in entries if (listed := _listed(entry, features))):
+        table = pa.parquet.read_table(path, columns=["id", *names])
+        rows = zip(*(table[name].to_pylist() for name in ("id", *names)), strict=True)
+        found |= {identity: Sound(*facts) for identity, *facts in rows if facts[0]}
+    return found
+
+
 def read_clips(config: Config, entry: Mapping, features: Path, command: str) -> tuple[list[Utterance], dict, set]:
     """Return a corpus's utterances, digest and seconds by id, and (path, recipe's folder) of what was rejected.
 
     Raises:
         ConfigError: nothing cached, or cached from another folder; says what to run.
     """
-    candidates = sorted(features.glob(f"*{corpus_folder(entry, '', features).name}/clips.parquet"))
+    candidates = _listed(entry, features)
     if not candidates:
         raise ConfigError(f"{config.name}: no cached features for corpus {entry['name']!r}. Run: {command}")
     table = pa.parquet.read_table(candidates[0])

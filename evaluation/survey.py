@@ -1,0 +1,255 @@
+"""All that explore.py finds of an experiment's clips and features: the numbers, their tables, their summary."""
+
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluation import exploration, inventory, tables
+from evaluation.exploration import SCALED
+from models.moments import moments
+from utils.audio import Sound
+from utils.dataset import Dataset
+
+WIDTH = 80
+STRONGEST, MEANS, BOXES = 30, 20, 8  # features in the heat map of correlations, in that of means, in box plots
+Found = dict[str, Any]
+
+
+def of_clips(
+    data: Dataset,
+    sounds: Mapping[str, Sound],
+    names: Sequence[str],
+    *,
+    name: str,
+    seed: int,
+    opensmile: bool,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Found:
+    """Return what there is to say of clips and features; the keys are those that the tables and the page read.
+
+    Args:
+        data: clips and features of an experiment.
+        sounds: what their files say of themselves, by clip id.
+        names: of the feature's dims, as stored.
+        name: of the experiment.
+        seed: of the samples, the principal components and t-SNE.
+        opensmile: whether the names are openSMILE's, for their families.
+        report: is told the steps done and in all.
+
+    Raises:
+        DataError: too few clips for a map, or features that are all the same.
+    """
+    steps = 5
+    facts = inventory.facts(data, sounds)
+    found = {
+        "name": name, "labels": data.labels, "data": data, "facts": facts, "seed": seed,
+        "classes": inventory.classes(data), "speakers": inventory.speakers(data),
+        "recordings": inventory.recordings(data, facts), "duplicates": inventory.duplicates(data),
+    }  # fmt: skip
+    report(1, steps)
+    values, columns = exploration.pooled(data.features, names)
+    found |= {"names": columns, "frames": len(columns) // 2 if values is not data.features else 0}
+    report(2, steps)
+    found["structure"] = exploration.structure(values, data, seed=seed)
+    report(3, steps)
+    kinds = list(names) * (len(columns) // len(names))  # mean and deviation of a descriptor are one family
+    found |= _effects(values, kinds, data, opensmile=opensmile)
+    report(4, steps)
+    found["map"] = exploration.projections(values, seed=seed)
+    report(5, steps)
+    return found
+
+
+def _effects(values: np.ndarray, kinds: Sequence[str], data: Dataset, *, opensmile: bool) -> Found:
+    """What single features know, the strongest of them, how they go together."""
+    speakers, voices = exploration.codes(data.speakers)
+    shares = {"emotion": exploration.eta_squared(values, data.truth)}
+    if len(voices) > 1:
+        shares["speaker"] = exploration.eta_squared(values, speakers)
+        shares[SCALED] = exploration.eta_squared(exploration.scaled_by(values, speakers), data.truth)
+    order = np.argsort(-shares["emotion"], kind="stable")
+    strongest = exploration.distinct(values, order, most=STRONGEST)
+    shown = strongest[:MEANS]
+    parts = [data.truth == label for label in range(len(data.labels))]
+    z = exploration.scaled(values)
+    return {
+        "effects": shares,
+        "families": exploration.by_family(kinds, shares, opensmile=opensmile),
+        "strongest": strongest,
+        "boxes": [(column, z[:, column]) for column in strongest[:BOXES]],
+        "standard_means": np.stack([z[part][:, shown].mean(axis=0) for part in parts], axis=1),
+        "moments": [moments([values]), *(moments([values[part]]) for part in parts)],
+        "correlations": exploration.correlations(values, strongest),
+        "crossed": exploration.crossed(data.truth, speakers) if len(voices) > 1 else None,
+    }  # fmt: skip
+
+
+def write_tables(found: Found, folder: Path) -> list[str]:
+    """Write every table as CSV, numbers with six digits; return the names of the files."""
+    made = {
+        "classes": _classes(found), "speakers": _speakers(found), "recordings": found["recordings"],
+        "duplicates": _duplicates(found), "structure": found["structure"], "families": found["families"],
+        "features": _features(found), "correlations": _correlations(found), "clips": _clips(found),
+    }  # fmt: skip
+    empty = {"duplicates": ("group", "id", "emotion", "contradiction")}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in made.items():
+        rows = list(rows)
+        header = list(rows[0]) if rows else empty[name]
+        tables.write_csv(folder / f"{name}.csv", header, [[_short(row[key]) for key in header] for row in rows])
+    return [f"{name}.csv" for name in made]
+
+
+def _short(value: Any) -> Any:
+    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
+        return ""
+    return f"{value:.6g}" if isinstance(value, float | np.floating) else value
+
+
+def _classes(found: Found) -> Iterator[dict[str, Any]]:
+    for corpus, by_sex in found["classes"].items():
+        for sex, clips in by_sex.items():
+            for label, count in zip(found["labels"], clips, strict=True):
+                yield {"corpus": corpus, "emotion": label, "sex": sex, "clips": count}
+
+
+def _speakers(found: Found) -> Iterator[dict[str, Any]]:
+    for row in found["speakers"]:
+        own = {key: value for key, value in row.items() if key != "counts"}
+        yield own | dict(zip(found["labels"], row["counts"], strict=True))
+
+
+def _duplicates(found: Found) -> Iterator[dict[str, Any]]:
+    for number, group in enumerate(found["duplicates"], 1):
+        for identity, emotion in zip(group["ids"], group["emotions"], strict=True):
+            yield {"group": number, "id": identity, "emotion": emotion, "contradiction": group["contradiction"]}
+
+
+def _features(found: Found) -> Iterator[dict[str, Any]]:
+    keys = ("", *(f"_{label}" for label in found["labels"]))
+    for column, name in enumerate(found["names"]):
+        row = {"feature": name}
+        row |= {f"eta2_{by.replace(', ', '_').replace(' ', '_')}": e[column] for by, e in found["effects"].items()}
+        for key, (mean, std) in zip(keys, found["moments"], strict=True):
+            row |= {f"mean{key}": mean[column], f"std{key}": std[column]}
+        yield row
+
+
+def _correlations(found: Found) -> Iterator[dict[str, Any]]:
+    r, columns = found["correlations"]
+    names = [found["names"][column] for column in columns]
+    for name, row in zip(names, r, strict=True):
+        yield {"feature": name} | dict(zip(names, row, strict=True))
+
+
+def _clips(found: Found) -> Iterator[dict[str, Any]]:
+    data, seen = found["data"], found["map"]
+    tsne = np.full((len(data), 2), np.nan)
+    tsne[seen["rows"]] = seen["tsne"]
+    for row in range(len(data)):
+        yield (
+            {"id": data.ids[row], "corpus": data.facts["corpus"][row], "speaker": data.speakers[row]}
+            | {"emotion": data.labels[data.truth[row]], "sex": data.facts["sex"][row]}
+            | {name: values[row] for name, values in found["facts"].items()}
+            | {"pca_1": seen["pca"][row, 0], "pca_2": seen["pca"][row, 1]}
+            | {"tsne_1": tsne[row, 0], "tsne_2": tsne[row, 1]}
+        )
+
+
+def row_of(found: Found, by: str, corpus: str = "") -> dict[str, Any] | None:
+    """Return the row of ``structure`` for a grouping."""
+    rows = (row for row in found["structure"] if (row["corpus"], row["by"]) == (corpus, by))
+    return next(rows, None)
+
+
+def verdict(found: Found) -> list[str]:
+    """Return in sentences whether the features lie by emotion or by speaker, and what stands against saying so."""
+    emotion, speaker, alone = (row_of(found, by) for by in ("emotion", "speaker", SCALED))
+    if not speaker or speaker["variance"] is None or emotion["variance"] is None:
+        return ["The speakers are not known, so whether features cluster by speaker cannot be told."]
+    gains = [row["variance"] - row["variance_chance"] for row in (emotion, speaker)]
+    more, less = ("speaker", "emotion") if gains[1] > gains[0] else ("emotion", "speaker")
+    shares = {"emotion": emotion["variance"], "speaker": speaker["variance"]}
+    said = [
+        f"The features know more of the {more} than of the {less}: {shares[more]:.1%} of their variance lies between "
+        f"{more}s, {shares[less]:.1%} between {less}s."
+    ]
+    if alone and alone["variance"] is not None:
+        said.append(
+            "With each speaker's own mean and deviation taken away, as normalise: speaker does, "
+            f"{alone['variance']:.1%} lies between emotions."
+        )
+    between = row_of(found, "corpus")
+    if between and between["variance"] is not None:
+        said.append(
+            f"{between['variance']:.1%} lies between the corpora, each with its own speakers, rooms and microphones; "
+            "what is said of one corpus alone is free of it."
+        )
+    occur, pairs = found["crossed"]
+    if occur < pairs / 2:
+        said.append(f"Only {occur} of {pairs} pairs of speaker and emotion occur, so the two can hardly be told apart.")
+    return said
+
+
+def summary(found: Found) -> list[str]:
+    """Return the summary for a terminal, lines of at most 80 letters."""
+    data, facts = found["data"], found["facts"]
+    voices = len(set(data.speakers.tolist()) - {""})
+    counts = np.bincount(data.truth, minlength=len(data.labels))
+    what = f"{len(found['names'])} features" + (
+        f" (mean and deviation of {found['frames']})" if found["frames"] else ""
+    )
+    lines = [f"{found['name']}: {len(data):,} clips, {voices or 'unknown'} speakers, {what}"]
+    lines.append(
+        "  " + ", ".join(f"{label}\N{NO-BREAK SPACE}{n:,}" for label, n in zip(data.labels, counts, strict=True))
+    )
+    lines += [_corpus_line(found, corpus, facts) for corpus in found["classes"]]
+    lines += [f"  {line}" for line in same(found)]
+    wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH, subsequent_indent="    ")]
+    wrapped += ["", *_structure_lines(found["structure"]), ""]
+    wrapped += [part for said in verdict(found) for part in textwrap.wrap(said, WIDTH)]
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in wrapped]
+
+
+def _corpus_line(found: Found, corpus: str, facts: Mapping[str, np.ndarray]) -> str:
+    rows = {row["fact"]: row for row in found["recordings"] if row["corpus"] == corpus}
+    seconds = rows["seconds"]
+    said = [f"{seconds['mean'] * seconds['clips'] / 60:.1f} min", f"{seconds['least']:.2f} to {seconds['most']:.2f} s"]
+    said.append(inventory.rates(found["data"], facts, corpus))
+    if "rms_db" in rows:
+        said.append(
+            f"level {rows['rms_db']['median']:.0f} dB ({rows['rms_db']['p5']:.0f} to {rows['rms_db']['p95']:.0f})"
+        )
+    if "snr_db" in rows:
+        said.append(f"noise {rows['snr_db']['median']:.0f} dB below speech")
+    return f"  {corpus}: {'; '.join(said)}"
+
+
+def same(found: Found) -> list[str]:
+    """Return in a line or two which clips are the same, and whether their labels contradict each other."""
+    groups = found["duplicates"]
+    if not groups:
+        return ["no exact duplicates"]
+    equal = [" = ".join(group["ids"]) for group in groups]
+    lines = [f"exact duplicates: {len(groups)} group{'s' * (len(groups) > 1)}: {inventory.few(equal)}"]
+    if bad := [" = ".join(group["ids"]) for group in groups if group["contradiction"]]:
+        lines.append(f"CONTRADICTION: the same audio under several labels: {inventory.few(bad)}")
+    return lines
+
+
+def _structure_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    keys = ("variance", "variance_chance", "silhouette", "nearest", "stranger")
+    yield f"{'grouped by':<26}{'groups':>7}{'variance':>9}{'chance':>8}{'silhouette':>11}{'nearest':>9}{'stranger':>9}"
+    last = ""
+    for row in rows:
+        if row["corpus"] != last:
+            last = row["corpus"]
+            yield f"{last} alone"[:WIDTH]
+        cells = ["-" if row[key] is None else f"{row[key]:.3f}" for key in keys]
+        name = f"{'  ' if last else ''}{row['by']}"
+        yield f"{name:<26}{row['groups']:>7}{cells[0]:>9}{cells[1]:>8}{cells[2]:>11}{cells[3]:>9}{cells[4]:>9}"
+    yield "variance: the share of it between the groups. nearest: clips whose nearest is of"
+    yield "their group; stranger: of which the nearest by another speaker is."

@@ -1,0 +1,59 @@
+"""Show what an experiment's clips and features look like before any model: who, how recorded, by emotion, by speaker.
+
+It reads the cache that preprocess.py filled, no audio, and writes one page, its pictures and its tables.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from utils import cli
+from utils.plugins import ROOT
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = _options(argv)
+    from utils import config as configs
+
+    experiments = [configs.read(path, options.set) for path in options.config]
+    for config in experiments:
+        _explore(config, options)
+    return 0
+
+
+def _explore(config, options: argparse.Namespace) -> None:
+    from evaluation import exploration_page, exploration_pictures, survey
+    from extract_feats import clips, load
+    from extract_feats.store import FeatureStore
+
+    data = load.dataset(config, options.features, command=cli.preprocess_command(options), limit=options.limit)
+    recipe, folder = load.recipe_of(config), options.out / config.name
+    sounds = clips.read_sounds(config.corpora, options.features)
+    names = FeatureStore(options.features, recipe).names
+    with cli.progress(f"exploring {config.name}", "steps") as report:
+        found = survey.of_clips(
+            data, sounds, names, name=config.name, seed=config.seed, opensmile=recipe.plugin == "opensmile",
+            report=report,
+        )  # fmt: skip
+    tables = survey.write_tables(found, folder)
+    with cli.progress(f"drawing {config.name}", "pictures") as report:
+        pictures = exploration_pictures.write(found, folder, report=report)
+    page = folder / "explore.html"
+    page.write_text(exploration_page.page(found, folder, recipe=recipe.label, limit=options.limit), encoding="utf8")
+    print("\n".join(survey.summary(found)))
+    shown = page.relative_to(Path.cwd()) if page.is_relative_to(Path.cwd()) else page
+    print(f"\n{shown}, {len(pictures)} pictures, {len(tables)} tables")
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.parser(__doc__, "python explore.py --config config/ravdess_svm_is10.yaml")
+    cli.add_experiment_options(parser)
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "explorations", metavar="DIR",
+        help="a folder an experiment is made in it (explorations/)",
+    )  # fmt: skip
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    cli.run(main)

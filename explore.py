@@ -1,6 +1,8 @@
-"""Show what an experiment's clips and features look like before any model: who, how recorded, by emotion, by speaker.
+"""Show what an experiment's clips and features look like before any model.
 
-It reads the cache that preprocess.py filled, no audio, and writes one page, its pictures and its tables.
+Who speaks, how it was recorded, what the features know of emotion and speaker.
+Reads the cache that preprocess.py filled, no audio; writes one page, its
+pictures and its tables.
 """
 
 import argparse
@@ -22,10 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _explore(config, options: argparse.Namespace) -> None:
-    from evaluation import exploration_page, exploration_pictures, survey
+    from evaluation import exploration_page, exploration_pictures, survey, survey_tables
     from extract_feats import clips, load
     from extract_feats.store import FeatureStore
 
+    config = config.model_copy(update={"augment": []})  # copies are of the same clips
     data = load.dataset(config, options.features, command=cli.preprocess_command(options), limit=options.limit)
     recipe, folder = load.recipe_of(config), options.out / config.name
     sounds = clips.read_sounds(config.corpora, options.features)
@@ -35,7 +38,7 @@ def _explore(config, options: argparse.Namespace) -> None:
             data, sounds, names, name=config.name, seed=config.seed, opensmile=recipe.plugin == "opensmile",
             report=report,
         )  # fmt: skip
-    tables = survey.write_tables(found, folder)
+    tables = survey_tables.write(found, folder)
     with cli.progress(f"drawing {config.name}", "pictures") as report:
         pictures = exploration_pictures.write(found, folder, report=report)
     page = folder / "explore.html"
@@ -50,7 +53,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_experiment_options(parser)
     parser.add_argument(
         "--out", type=Path, default=ROOT / "explorations", metavar="DIR",
-        help="a folder an experiment is made in it (explorations/)",
+        help="where to make a folder an experiment (explorations/)",
     )  # fmt: skip
     return parser.parse_args(argv)
 

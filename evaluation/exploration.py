@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from evaluation.feature_groups import families
 from models.moments import moments, usable
@@ -114,9 +115,11 @@ def separation(values: np.ndarray, groups: np.ndarray, speakers: np.ndarray, *, 
     n, k = len(groups), len(np.unique(groups))
     keys = ("variance", "variance_chance", "silhouette", "nearest", "nearest_chance", "stranger")
     found = {"groups": k, "n_clips": n} | dict.fromkeys(keys)
+    if not 2 <= k < n:
+        return found
     z = scaled(values)
     moving = z.any(axis=0)
-    if not 2 <= k < n or not moving.any():
+    if not moving.any():
         return found
     found |= {"variance": float(eta_squared(values, groups)[moving].mean()), "variance_chance": (k - 1) / (n - 1)}
     chosen = some(n, seed=seed)
@@ -233,7 +236,8 @@ def projections(values: np.ndarray, *, seed: int) -> dict[str, Any]:
         components = np.pad(components, ((0, 0), (0, 1)))
     rows = some(len(z), seed=seed)
     near = min(30.0, (len(rows) - 1) / 3)  # the perplexity: neighbours of a clip
-    tsne = TSNE(perplexity=near, init="pca", random_state=seed).fit_transform(components[rows])
+    with threadpool_limits(1, "openmp"):  # threads add up in another order each time, and the map drifts
+        tsne = TSNE(perplexity=near, init="pca", random_state=seed).fit_transform(components[rows])
     return {"pca": components[:, :2], "explained": fitted.explained_variance_ratio_, "rows": rows, "tsne": tsne}
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from evaluation import inventory, survey
 from evaluation.exploration import ALIKE, MAPPED
+from evaluation.exploration_pictures import groupings
 from evaluation.survey import Found
 from utils import html
 from utils.html import Markup, Section, section, tag
@@ -69,7 +70,7 @@ def _picture(folder: Path, name: str, alt: str, how: str) -> Markup | None:
     path = folder / f"{name}.png"
     if not path.is_file():
         return None
-    return html.join([tag("div", html.image(path, alt), class_="wide big"), tag("p", tag("small", how))])
+    return html.join([tag("div", html.image(path, alt), class_="wide big", tabindex="0"), tag("p", tag("small", how))])
 
 
 def _classes(found: Found, folder: Path) -> Section:
@@ -157,6 +158,7 @@ def _map(found: Found, folder: Path) -> Section:
     seen, n = found["map"], len(found["data"])
     some = f" Of {n:,} clips {len(seen['rows']):,} were drawn by chance." if len(seen["rows"]) < n else ""
     first = seen["explained"][:2].sum()
+    by = " and ".join(f"by {word}" for word in groupings(found))
     return section(
         "By emotion or by speaker",
         html.table(header, rows),
@@ -169,14 +171,14 @@ def _map(found: Found, folder: Path) -> Section:
             "deviation taken away."
         ))),
         _picture(
-            folder, "pca", "The clips on the first two principal components, coloured by emotion and by speaker",
+            folder, "pca", f"The clips on the first two principal components, coloured {by}",
             f"The same points in each panel: the colours that form patches are what the features lie by. The two axes "
             f"hold {first:.0%} of the variance.",
         ),
         _picture(
-            folder, "tsne", "The clips by t-SNE, coloured by emotion and by speaker",
+            folder, "tsne", f"The clips by t-SNE, coloured {by}",
             "Clips that are near one another are alike; how far apart two islands lie, and how large they are, means "
-            f"nothing. Islands of one colour on the speaker's side are voices, not emotions.{some}",
+            f"nothing. Islands of one speaker's colour are voices, not emotions.{some}",
         ),
     )  # fmt: skip
 
@@ -194,7 +196,7 @@ def _effects(found: Found, folder: Path) -> Section:
     note += "a few of them: features.csv has each."
     return section(
         "What the features know",
-        _picture(folder, "effects", "Eta squared of every feature over emotions and over speakers", how),
+        _picture(folder, "effects", "Eta squared of every feature, and of each family of them", how),
         html.table(("family", "features", *(f"η² {kind}" for kind in kinds)), rows[:FAMILIES]),
         tag("p", tag("small", note)),
     )

@@ -60,7 +60,7 @@ def _effects(found: Found) -> Figure:
     shares = found["effects"]
     speaker = row_of(found, "speaker")
     chance = row_of(found, "emotion")["variance_chance"], speaker and speaker["variance_chance"]
-    title = f"{found['name']}: what each feature knows of emotion and speaker"
+    title = f"{found['name']}: what each feature knows"
     return exploration_plots.effects(shares["emotion"], shares.get("speaker"), found["families"], chance, title=title)
 
 

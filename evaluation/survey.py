@@ -1,13 +1,13 @@
-"""All that explore.py finds of an experiment's clips and features: the numbers, their tables, their summary."""
+"""All that explore.py finds of an experiment's clips and features: the numbers and their summary."""
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from evaluation import exploration, inventory, tables
+from evaluation import exploration, inventory
 from evaluation.exploration import SCALED
 from models.moments import moments
 from utils.audio import Sound
@@ -43,6 +43,7 @@ def of_clips(
         DataError: too few clips for a map, or features that are all the same.
     """
     steps = 5
+    data = _heard(data)
     facts = inventory.facts(data, sounds)
     found = {
         "name": name, "labels": data.labels, "data": data, "facts": facts, "seed": seed,
@@ -61,6 +62,12 @@ def of_clips(
     found["map"] = exploration.projections(values, seed=seed)
     report(5, steps)
     return found
+
+
+def _heard(data: Dataset) -> Dataset:
+    """Leave out the labels of which no clip could be used."""
+    there, truth = np.unique(data.truth, return_inverse=True)
+    return replace(data, labels=tuple(data.labels[label] for label in there), truth=truth)
 
 
 def _effects(values: np.ndarray, kinds: Sequence[str], data: Dataset, *, opensmile: bool) -> Found:
@@ -87,78 +94,6 @@ def _effects(values: np.ndarray, kinds: Sequence[str], data: Dataset, *, opensmi
     }  # fmt: skip
 
 
-def write_tables(found: Found, folder: Path) -> list[str]:
-    """Write every table as CSV, numbers with six digits; return the names of the files."""
-    made = {
-        "classes": _classes(found), "speakers": _speakers(found), "recordings": found["recordings"],
-        "duplicates": _duplicates(found), "structure": found["structure"], "families": found["families"],
-        "features": _features(found), "correlations": _correlations(found), "clips": _clips(found),
-    }  # fmt: skip
-    empty = {"duplicates": ("group", "id", "emotion", "contradiction")}
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in made.items():
-        rows = list(rows)
-        header = list(rows[0]) if rows else empty[name]
-        tables.write_csv(folder / f"{name}.csv", header, [[_short(row[key]) for key in header] for row in rows])
-    return [f"{name}.csv" for name in made]
-
-
-def _short(value: Any) -> Any:
-    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
-        return ""
-    return f"{value:.6g}" if isinstance(value, float | np.floating) else value
-
-
-def _classes(found: Found) -> Iterator[dict[str, Any]]:
-    for corpus, by_sex in found["classes"].items():
-        for sex, clips in by_sex.items():
-            for label, count in zip(found["labels"], clips, strict=True):
-                yield {"corpus": corpus, "emotion": label, "sex": sex, "clips": count}
-
-
-def _speakers(found: Found) -> Iterator[dict[str, Any]]:
-    for row in found["speakers"]:
-        own = {key: value for key, value in row.items() if key != "counts"}
-        yield own | dict(zip(found["labels"], row["counts"], strict=True))
-
-
-def _duplicates(found: Found) -> Iterator[dict[str, Any]]:
-    for number, group in enumerate(found["duplicates"], 1):
-        for identity, emotion in zip(group["ids"], group["emotions"], strict=True):
-            yield {"group": number, "id": identity, "emotion": emotion, "contradiction": group["contradiction"]}
-
-
-def _features(found: Found) -> Iterator[dict[str, Any]]:
-    keys = ("", *(f"_{label}" for label in found["labels"]))
-    for column, name in enumerate(found["names"]):
-        row = {"feature": name}
-        row |= {f"eta2_{by.replace(', ', '_').replace(' ', '_')}": e[column] for by, e in found["effects"].items()}
-        for key, (mean, std) in zip(keys, found["moments"], strict=True):
-            row |= {f"mean{key}": mean[column], f"std{key}": std[column]}
-        yield row
-
-
-def _correlations(found: Found) -> Iterator[dict[str, Any]]:
-    r, columns = found["correlations"]
-    names = [found["names"][column] for column in columns]
-    for name, row in zip(names, r, strict=True):
-        yield {"feature": name} | dict(zip(names, row, strict=True))
-
-
-def _clips(found: Found) -> Iterator[dict[str, Any]]:
-    data, seen = found["data"], found["map"]
-    tsne = np.full((len(data), 2), np.nan)
-    tsne[seen["rows"]] = seen["tsne"]
-    for row in range(len(data)):
-        yield (
-            {"id": data.ids[row], "corpus": data.facts["corpus"][row], "speaker": data.speakers[row]}
-            | {"emotion": data.labels[data.truth[row]], "sex": data.facts["sex"][row]}
-            | {name: values[row] for name, values in found["facts"].items()}
-            | {"pca_1": seen["pca"][row, 0], "pca_2": seen["pca"][row, 1]}
-            | {"tsne_1": tsne[row, 0], "tsne_2": tsne[row, 1]}
-        )
-
-
 def row_of(found: Found, by: str, corpus: str = "") -> dict[str, Any] | None:
     """Return the row of ``structure`` for a grouping."""
     rows = (row for row in found["structure"] if (row["corpus"], row["by"]) == (corpus, by))
@@ -169,13 +104,14 @@ def verdict(found: Found) -> list[str]:
     """Return in sentences whether the features lie by emotion or by speaker, and what stands against saying so."""
     emotion, speaker, alone = (row_of(found, by) for by in ("emotion", "speaker", SCALED))
     if not speaker or speaker["variance"] is None or emotion["variance"] is None:
-        return ["The speakers are not known, so whether features cluster by speaker cannot be told."]
+        return ["Fewer than two speakers are known, so whether features cluster by speaker cannot be told."]
     gains = [row["variance"] - row["variance_chance"] for row in (emotion, speaker)]
     more, less = ("speaker", "emotion") if gains[1] > gains[0] else ("emotion", "speaker")
-    shares = {"emotion": emotion["variance"], "speaker": speaker["variance"]}
+    high, low = (speaker, emotion) if more == "speaker" else (emotion, speaker)
     said = [
-        f"The features know more of the {more} than of the {less}: {shares[more]:.1%} of their variance lies between "
-        f"{more}s, {shares[less]:.1%} between {less}s."
+        f"The features know more of the {more} than of the {less}: {high['variance']:.1%} of their variance lies "
+        f"between {more}s ({high['variance_chance']:.1%} by chance), {low['variance']:.1%} between {less}s "
+        f"({low['variance_chance']:.1%})."
     ]
     if alone and alone["variance"] is not None:
         said.append(
@@ -199,9 +135,8 @@ def summary(found: Found) -> list[str]:
     data, facts = found["data"], found["facts"]
     voices = len(set(data.speakers.tolist()) - {""})
     counts = np.bincount(data.truth, minlength=len(data.labels))
-    what = f"{len(found['names'])} features" + (
-        f" (mean and deviation of {found['frames']})" if found["frames"] else ""
-    )
+    what = f"{len(found['names'])} features"
+    what += f" (mean and deviation of {found['frames']})" if found["frames"] else ""
     lines = [f"{found['name']}: {len(data):,} clips, {voices or 'unknown'} speakers, {what}"]
     lines.append(
         "  " + ", ".join(f"{label}\N{NO-BREAK SPACE}{n:,}" for label, n in zip(data.labels, counts, strict=True))

@@ -146,6 +146,7 @@ def texts() -> list[Path]:
         "data",
         "features",
         "checkpoints",
+        "explorations",
         "pretrained",
     }
     kinds = {".py", ".md", ".txt", ".toml", ".yaml", ".csv", ""}

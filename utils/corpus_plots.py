@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from utils.plot_style import BLUE, BLUES, GREY, INK, LINE, ORANGE, new_figure, tidy
 from utils.timeline_plots import OTHERS, colours
@@ -41,6 +42,7 @@ def classes(counts: Mapping[str, Mapping[str, np.ndarray]], labels: Sequence[str
         for y, clips in enumerate(left):
             axes.annotate(f"{clips:,}", (clips, y), (4, 0), textcoords="offset points", va="center", size=9, color=INK)
         axes.set_xlim(0, 1.16 * max(left.max(), 1))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set_ylim(len(labels) - 0.4, -0.6)
         axes.set_yticks(range(len(labels)), [label.replace("_", " ") for label in labels])
         axes.set_title(f"{corpus}, {left.sum():,} clips", loc="left", size=11, color=INK)
@@ -78,7 +80,7 @@ def speakers(rows: Sequence[Mapping[str, Any]], labels: Sequence[str], *, title:
                 colour = "white" if clips > 0.55 * most else INK
                 axes.annotate(str(clips), (x + 0.5, y + 0.5), ha="center", va="center", size=8, color=colour)
         voices = len([word for word in own if word["speaker"]])
-        axes.set_title(f"{corpus}, {voices:,} speakers known", loc="left", size=11, color=INK)
+        axes.set_title(f"{corpus}, {voices:,} speaker{'s' * (voices != 1)} known", loc="left", size=11, color=INK)
         _bar(figure, image, axes, "clips")
     figure.suptitle(title, x=0.012, ha="left", size=13, color=INK)
     return figure
@@ -124,6 +126,7 @@ def recordings(facts: Mapping[str, np.ndarray], corpus: np.ndarray, words: Mappi
             colour = shades.get(str(one), GREY)
             axes.stairs(heights, edges, fill=True, alpha=0.25, color=colour)
             axes.stairs(heights, edges, color=colour, linewidth=1.3)
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.set_ylabel("clips", color=GREY, size=10)
         axes.set_xlabel(words[name], color=GREY, size=10)
     _key(figure, shades if len(np.unique(corpus)) > 1 else {})
@@ -189,7 +192,7 @@ def _key(figure: Figure, shades: Mapping[str, str]) -> None:
 
 
 def _bar(figure: Figure, image: Any, axes: Axes, word: str) -> None:
-    bar = figure.colorbar(image, ax=axes, pad=0.015, aspect=18)
+    bar = figure.colorbar(image, ax=axes, pad=0.015, aspect=18, ticks=MaxNLocator(6, integer=True))
     bar.set_label(word, color=GREY, size=9)
     bar.ax.tick_params(color=LINE, labelcolor=GREY, labelsize=8)
     bar.outline.set_visible(False)

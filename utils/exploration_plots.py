@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from utils.explanation_plots import BOTH
 from utils.plot_style import BLUE, GREY, INK, LINE, ORANGE, new_figure, tidy, wrap
@@ -46,7 +47,9 @@ def effects(
         tidy(left)
         left.hist(emotion, 40, color=BLUE, alpha=0.6)
         left.axvline(chance[0], color=GREY, linewidth=1, linestyle=(0, (4, 3)))
+        left.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         left.set_ylabel("features", color=GREY, size=10)
+        left.set_title(f"{len(emotion):,} features; dashes: chance", loc="left", size=10.5, color=INK)
     else:
         _against(left, emotion, speaker, chance)
     left.set_xlabel("share of the variance between emotions", color=GREY, size=10)
@@ -175,8 +178,8 @@ def _named(axes: Axes, word: str, names: Sequence[str], shades: Sequence[str]) -
         return
     handles = [Patch(facecolor=shade, label=shortened(name, 16)) for name, shade in zip(names, shades, strict=True)]
     axes.legend(
-        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.06), ncols=4, frameon=False, fontsize=9,
-        labelcolor=INK, handlelength=1.0, columnspacing=1.2,
+        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.06), frameon=False, fontsize=9, labelcolor=INK,
+        handlelength=1.0, columnspacing=1.2, ncols=4 if max(map(len, names)) <= 10 else 3,
     )  # fmt: skip
 
 

@@ -1,0 +1,344 @@
+"""explore.py: numbers held to statsmodels, scikit-learn and numpy, pictures that can be read, the whole command."""
+
+import csv
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import toy
+from test_html import Document, stands_alone
+from test_plots import check_layout, words
+
+import explore
+import preprocess
+from corpora import demo
+from evaluation import exploration, exploration_page, exploration_pictures, inventory, survey, survey_tables
+from evaluation.exploration import NOBODY
+from extract_feats import clips
+from utils import config as configs
+from utils.audio import Sound
+from utils.errors import DataError
+from utils.plugins import ROOT
+
+UNLIKE = ("pleasantly surprised", "angry", "bored stiff", "sad", "fear", "calm", "neutral", "disgust", "excited")
+
+
+def sounds(data) -> dict[str, Sound]:
+    rows = enumerate(zip(data.ids.tolist(), data.digests.tolist(), strict=True))
+    return {one: Sound(digest, 2 + row % 7 / 7, 16000, 1, 0.5, -20.0 - row % 5, 0.0) for row, (one, digest) in rows}
+
+
+def complete(data, **facts):
+    """Return a toy data set with what the cache would tell of its recordings."""
+    n = len(data)
+    heard = {f"heard_{name}": np.linspace(20, 40, n) for name in ("snr_db", "bandwidth_hz", "crest_db")}
+    return replace(data, facts=data.facts | {"seconds": 2 + np.arange(n) % 7 / 7} | heard | facts)
+
+
+def surveyed(data, **options):
+    names = [f"mfcc_{column}" for column in range(toy.arrays(data.features)[0].shape[-1])]
+    return survey.of_clips(data, sounds(data), names, name="toy", seed=1, opensmile=False, **options)
+
+
+def two_corpora():
+    data = complete(toy.dataset(speakers=6, takes=3))
+    corpus = np.where(np.isin(data.speakers, ["toy/s0", "toy/s1", "toy/s2"]), "one", "two")
+    return replace(data, facts=data.facts | {"corpus": corpus})
+
+
+def many(clips: int = 10_000, speakers: int = 91):
+    """Return a data set of the size of CREMA-D and more, of few features."""
+    rng = np.random.default_rng(0)
+    truth, speaker = rng.integers(0, 6, clips), rng.integers(0, speakers, clips)
+    values = rng.normal(size=(speakers, 12))[speaker] + 0.5 * rng.normal(size=(6, 12))[truth]
+    small = toy.dataset()
+    return complete(
+        replace(
+            small,
+            features=(values + rng.normal(size=(clips, 12))).astype(np.float32),
+            labels=("angry", "happy", "sad", "neutral", "fear", "disgust"),
+            truth=truth,
+            ids=np.array([f"toy/{row}" for row in range(clips)]),
+            speakers=np.array([f"toy/{1001 + one}" for one in speaker]),
+            digests=np.array([f"{row:032x}" for row in range(clips)]),
+            facts={"corpus": np.full(clips, "toy"), "sex": np.where(speaker % 2, "female", "male")},
+        )
+    )
+
+
+def table(path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_eta_squared_is_that_of_an_analysis_of_variance():
+    from statsmodels.stats.oneway import anova_oneway
+
+    rng = np.random.default_rng(3)
+    groups = rng.choice([0, 1, 4], 90, p=[0.2, 0.3, 0.5])
+    values = (rng.normal(size=(90, 3)) + 0.4 * groups[:, None]) * [1, 1e-6, 1e4] + [0, 3e-5, -5e5]
+    values = np.concatenate([values, np.full((90, 1), 7.3)], axis=1).astype(np.float32)
+    for column, found in enumerate(exploration.eta_squared(values, groups)[:3]):
+        tested = anova_oneway(values[:, column].astype(np.float64), groups, use_var="equal")
+        between = tested.statistic * tested.df_num
+        assert found == pytest.approx(between / (between + tested.df_denom), rel=1e-4)
+    assert exploration.eta_squared(values, groups)[3] == 0
+    unknown = np.concatenate([groups, np.full(5, NOBODY)])
+    more = np.concatenate([values, np.full((5, 4), 1e6, np.float32)])
+    np.testing.assert_array_equal(exploration.eta_squared(more, unknown), exploration.eta_squared(values, groups))
+
+
+def test_separation_is_scikit_learns_and_chance_is_that_of_shuffled_groups():
+    from sklearn.metrics import silhouette_score
+
+    data = toy.dataset(speakers=8, takes=5)
+    speakers, _ = exploration.codes(data.speakers)
+    found = exploration.separation(data.features, data.truth, speakers, seed=1)
+    z = (data.features - data.features.mean(axis=0)) / data.features.std(axis=0)
+    assert found["silhouette"] == pytest.approx(silhouette_score(z, data.truth), abs=1e-4)
+    assert (found["groups"], found["n_clips"]) == (3, 120)
+    assert found["variance"] == pytest.approx(exploration.eta_squared(data.features, data.truth).mean(), rel=1e-5)
+    rng = np.random.default_rng(0)
+    shuffled = [exploration.separation(z, rng.permutation(data.truth), speakers, seed=1) for _ in range(20)]
+    for key in ("variance", "nearest"):
+        assert np.mean([one[key] for one in shuffled]) == pytest.approx(found[f"{key}_chance"], abs=0.03)
+    assert exploration.separation(data.features, speakers, speakers, seed=1)["stranger"] is None
+
+
+def test_neighbours_by_hand():
+    """Four voices at 0, 10, 20, 30, each in two moods side by side: the nearest is the voice, not the mood."""
+    values = np.array([[0.0], [1.0], [10.0], [11.0], [20.0], [21.0], [30.0], [31.0]], np.float32)
+    speakers, moods = np.repeat(np.arange(4), 2), np.array([0, 1, 1, 0, 0, 1, 1, 0])
+    by_speaker = exploration.separation(values, speakers, speakers, seed=1)
+    by_mood = exploration.separation(values, moods, speakers, seed=1)
+    assert (by_speaker["nearest"], by_mood["nearest"], by_mood["stranger"]) == (1, 0, 6 / 8)  # but for the ends
+    assert by_speaker["nearest_chance"] == pytest.approx(1 / 7)
+    assert by_speaker["silhouette"] > 0.8 > 0 > by_mood["silhouette"]
+
+
+@pytest.mark.parametrize("groups", [np.zeros(6, int), np.arange(6), np.full(6, NOBODY)])
+def test_where_nothing_can_be_told_apart_nothing_is_said(groups):
+    values = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
+    found = exploration.separation(values, groups, np.arange(6), seed=1)
+    assert {key for key, value in found.items() if value is not None} == {"groups", "n_clips"}
+
+
+def test_scaling_each_speaker_leaves_nothing_between_them():
+    data = toy.dataset()
+    speakers, names = exploration.codes(data.speakers)
+    assert names == sorted(set(data.speakers))
+    assert exploration.eta_squared(exploration.scaled_by(data.features, speakers), speakers).max() < 1e-6
+    speakers[:3] = NOBODY
+    assert not exploration.scaled_by(data.features, speakers)[:3].any()
+
+
+def test_frames_are_pooled_by_mean_and_deviation():
+    data = toy.dataset("frames")
+    values, names = exploration.pooled(data.features, [f"x_{column}" for column in range(8)])
+    assert names[0] == "x_0 (mean)" and names[8] == "x_0 (std)" and values.shape == (len(data), 16)
+    np.testing.assert_allclose(values[5, :8], data.features[5].mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(values[5, 8:], data.features[5].std(axis=0), rtol=1e-5)
+    vectors = toy.dataset().features
+    assert exploration.pooled(vectors, ["a"] * 8)[0] is vectors
+
+
+def test_what_says_the_same_is_left_out_and_like_stands_by_like():
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(2, 400))
+    still = np.full(400, 2.0)
+    columns = [a, b, -a + 0.05 * rng.normal(size=400), b + 0.6 * rng.normal(size=400), still, a + 0.8 * b]
+    values = np.stack(columns, axis=1).astype(np.float32)
+    assert exploration.distinct(values, [4, 2, 0, 1, 3, 5], most=9) == [2, 1, 3, 5]
+    assert exploration.distinct(values, range(6), most=2) == [0, 1]
+    r, order = exploration.correlations(values, [0, 1, 2, 3])
+    np.testing.assert_allclose(r, np.corrcoef(values[:, order].T), atol=1e-5)
+    assert {frozenset(order[:2]), frozenset(order[2:])} == {frozenset({0, 2}), frozenset({1, 3})}
+    assert exploration.correlations(values, [1])[1] == [1]
+
+
+def test_the_map_is_the_same_every_time_and_its_shares_are_those_of_the_singular_values(monkeypatch):
+    values = toy.dataset(takes=8).features
+    found = exploration.projections(values, seed=1)
+    power = np.square(np.linalg.svd(exploration.scaled(values), compute_uv=False))
+    np.testing.assert_allclose(found["explained"], power / power.sum(), rtol=1e-3)
+    np.testing.assert_array_equal(found["tsne"], exploration.projections(values, seed=1)["tsne"])
+    monkeypatch.setattr(exploration, "MAPPED", 50)
+    part = exploration.projections(values, seed=1)
+    assert len(part["tsne"]) == 50 == len(set(part["rows"])) and len(part["pca"]) == len(values)
+
+
+def test_one_feature_is_a_line_and_five_clips_are_enough():
+    found = exploration.projections(np.array([[1.0], [2], [4], [8], [16]], np.float32), seed=1)
+    assert found["tsne"].shape == (5, 2) and not found["pca"][:, 1].any()
+
+
+@pytest.mark.parametrize(("values", "said"), [(np.eye(4), "only 4 clips"), (np.ones((9, 3)), "no feature differs")])
+def test_what_cannot_be_mapped_is_one_line(values, said):
+    with pytest.raises(DataError, match=said):
+        exploration.projections(values.astype(np.float32), seed=1)
+
+
+def test_clips_speakers_and_recordings_are_counted():
+    data = two_corpora()
+    data.digests[1] = data.digests[0]  # the same sound under the same label
+    data.digests[-1] = data.digests[2]  # and under another
+    found = surveyed(data)
+    assert {corpus: sum(n.sum() for n in by.values()) for corpus, by in found["classes"].items()} == {
+        "one": 27, "two": 27,
+    }  # fmt: skip
+    assert [row["clips"] for row in found["speakers"]] == [9] * 6 and found["crossed"] == (18, 18)
+    assert [len(group["ids"]) for group in found["duplicates"]] == [2, 2]
+    assert [group["contradiction"] for group in found["duplicates"]] == [False, True]
+    assert any("CONTRADICTION" in line and str(data.ids[2]) in line for line in survey.same(found))
+    seconds = next(row for row in found["recordings"] if (row["corpus"], row["fact"]) == ("two", "seconds"))
+    own = data.facts["seconds"][data.facts["corpus"] == "two"]
+    assert (seconds["least"], seconds["median"], seconds["mean"]) == (own.min(), np.median(own), own.mean())
+    rate = next(row for row in found["recordings"] if row["fact"] == "rate")
+    assert rate["median"] == 16000 and rate["eta2_emotion"] is None is rate["eta2_speaker"]
+
+
+def test_a_clip_of_which_nothing_is_known_is_not_counted_among_the_recordings():
+    data = complete(toy.dataset(takes=2))
+    found = inventory.facts(data, dict(list(sounds(data).items())[1:]))
+    assert np.isnan(found["rms_db"][0]) and not np.isnan(found["rms_db"][1:]).any()
+    del data.facts["heard_snr_db"]
+    assert np.isnan(inventory.facts(data, {})["snr_db"]).all()
+
+
+def test_several_corpora_are_told_apart_together_and_alone():
+    rows = surveyed(two_corpora())["structure"]
+    kinds = ["emotion", "speaker", exploration.SCALED]
+    assert [row["by"] for row in rows if not row["corpus"]] == [*kinds, "corpus"]
+    for corpus in ("one", "two"):
+        assert [row["by"] for row in rows if row["corpus"] == corpus] == kinds
+    assert [row["groups"] for row in rows if row["by"] == "speaker"] == [6, 3, 3]
+
+
+def test_the_verdict_says_what_the_features_lie_by():
+    rng = np.random.default_rng(0)
+    data = complete(toy.dataset(speakers=6, takes=4))
+    voices, _ = exploration.codes(data.speakers)
+    for groups, said in ((voices, "more of the speaker than of the emotion"), (data.truth, "more of the emotion")):
+        values = rng.normal(size=(9, 5))[groups] * 3 + rng.normal(size=(len(data), 5))
+        assert said in survey.verdict(surveyed(replace(data, features=values.astype(np.float32))))[0]
+    nobody = replace(data, speakers=np.full(len(data), ""))
+    assert survey.verdict(surveyed(nobody)) == [
+        "Fewer than two speakers are known, so whether features cluster by speaker cannot be told."
+    ]
+    one_each = replace(data, speakers=np.array([f"toy/{label}" for label in data.truth]))
+    assert "3 of 9 pairs" in survey.verdict(surveyed(one_each))[-1]
+
+
+def test_a_label_without_a_clip_is_left_out():
+    data = complete(toy.dataset())
+    found = surveyed(replace(data, labels=("calm", *data.labels), truth=data.truth + 1))
+    assert found["labels"] == data.labels and len(found["moments"]) == 4
+
+
+@pytest.mark.parametrize("kind", ["few", "two corpora", "own labels", "frames", "nobody", "many"])
+def test_pictures_can_be_read_and_the_page_stands_alone(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(exploration, "MAPPED", 150)
+    found = surveyed(_case(kind))
+    drawn = {name: figure for name, draw in exploration_pictures.DRAWN.items() if (figure := draw(found))}
+    assert set(exploration_pictures.DRAWN) - set(drawn) == ({"speakers"} if kind == "nobody" else set())
+    for figure in drawn.values():
+        check_layout(figure)
+    assert len(drawn["tsne"].axes) == {"two corpora": 3, "nobody": 1}.get(kind, 2)
+    if kind == "many":
+        said = " ".join(text.get_text() for text in words(drawn["tsne"]))
+        assert "150 of 10,000 clips" in said and "91 speakers, coloured in order from 1001" in said
+    (tmp_path / "speakers.png").write_bytes(b"of an earlier run")
+    pictures = exploration_pictures.write(found, tmp_path)
+    assert {path.name for path in tmp_path.glob("*.png")} == set(pictures)
+    document = Document(exploration_page.page(found, tmp_path, recipe="toy", limit=5))
+    assert stands_alone(document) and document.count("img") == len(pictures)
+    assert all(len(alt) > 15 for alt in document.values("alt")) and "at most 5 clips a class" in document.text
+    assert not {"nan", "None"} & set(document.text.split())
+    assert all(len(line) <= 80 for line in survey.summary(found))
+
+
+def _case(kind: str):
+    match kind:
+        case "few":
+            return complete(toy.dataset(speakers=3, takes=2))
+        case "two corpora":
+            return two_corpora()
+        case "own labels":
+            data = complete(toy.dataset(labels=UNLIKE, speakers=12, takes=2))
+            return replace(data, speakers=np.array([f"toy/a rather long name {s}" for s in data.speakers]))
+        case "frames":
+            return complete(toy.dataset("frames", takes=3))
+        case "nobody":
+            data = complete(toy.dataset(takes=3))
+            return replace(data, speakers=np.full(len(data), ""), facts=data.facts | {"sex": np.full(len(data), "")})
+    return many()
+
+
+def test_tables_hold_every_clip_and_every_feature(tmp_path):
+    data = two_corpora()
+    found = surveyed(data)
+    names = survey_tables.write(found, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(names) == set(exploration_page.TABLES)
+    assert sum(int(row["clips"]) for row in table(tmp_path / "classes.csv")) == len(data)
+    rows = table(tmp_path / "clips.csv")
+    assert [row["id"] for row in rows] == data.ids.tolist() and float(rows[3]["rms_db"]) == -23
+    feature = table(tmp_path / "features.csv")[2]
+    assert feature["feature"] == "mfcc_2"
+    assert float(feature["mean_sad"]) == pytest.approx(data.features[data.truth == 1, 2].mean(), rel=1e-4)
+    assert float(feature["std"]) == pytest.approx(data.features[:, 2].std(), rel=1e-4)
+    assert float(feature["eta2_speaker"]) == pytest.approx(found["effects"]["speaker"][2], rel=1e-4)
+    assert table(tmp_path / "duplicates.csv") == []
+
+
+@pytest.fixture(scope="module")
+def cached(tmp_path_factory):
+    """Return a folder with the demo corpus, an experiment on it and the features of that."""
+    folder = tmp_path_factory.mktemp("explore")
+    demo.write(folder / "demo", speakers=4, clips=2)
+    config = toy.write_config(folder, "mine")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SER_DATA", str(folder))
+        assert preprocess.main(["--config", str(config), "--features", str(folder / "features"), "--jobs", "1"]) == 0
+    return folder
+
+
+def test_the_whole_command_needs_no_audio_and_no_tensorflow(cached, tmp_path):
+    code = (
+        "import sys, explore; status = explore.main(sys.argv[1:]); print('tensorflow' in sys.modules); sys.exit(status)"
+    )
+    options = ["--config", cached / "mine.yaml", "--features", cached / "features", "--out", tmp_path / "out"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, options)], cwd=ROOT, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "SER_DATA": str(cached / "moved away")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    *lines, last, loaded = done.stdout.splitlines()
+    assert loaded == "False" and all(len(line) <= 80 for line in lines)
+    folder = tmp_path / "out" / "mine"
+    assert last == f"{folder / 'explore.html'}, 10 pictures, 9 tables"
+    assert lines[0] == "mine: 40 clips, 4 speakers, 78 features (mean and deviation of 39)"
+    assert len(table(folder / "clips.csv")) == 40
+    document = Document((folder / "explore.html").read_text(encoding="utf8"))
+    assert stands_alone(document) and document.count("img") == 10
+
+
+def test_without_a_cache_the_error_is_the_command_that_fills_it(cached, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SER_DATA", str(cached))
+    config = cached / "mine.yaml"
+    given = ("--config", config, "--features", tmp_path, "--set", "rate=8000")
+    status, _, said = toy.outcome(explore.main, monkeypatch, capsys, *given, "--out", tmp_path / "out")
+    command = shlex.join(["python", "preprocess.py", "--config", str(config), "--set", "rate=8000"])
+    assert status == 2 and said.count("\n") == 1 and said.endswith(f"Run: {command} --features {tmp_path}\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_sounds_of_the_list_are_those_of_the_files(cached):
+    entries = configs.read(cached / "mine.yaml").corpora
+    found = clips.read_sounds(entries, cached / "features")
+    assert len(found) == 40 and {sound.rate for sound in found.values()} == {16000}
+    assert all(sound.digest and -60 < sound.rms_db < 0 for sound in found.values())
+    assert clips.read_sounds(entries, cached) == {}

@@ -110,11 +110,7 @@ def _recordings(found: Found, folder: Path) -> Section:
         tables.append(html.table(header, cells))
     note = (
         "η²: the share of its variance that lies between emotions, or speakers. Where duration, level or noise differ "
-    )
-    note += (
         "by emotion, a model can learn the recording instead of the voice. Level, rate and channels are of the files; "
-    )
-    note += (
         "the rest is at the experiment's rate, of at most 2000 clips a corpus. Noise is told by the pauses of a clip."
     )
     return section(
@@ -140,16 +136,8 @@ def _rounded(value: float | None) -> float | int | None:
 
 
 def _map(found: Found, folder: Path) -> Section:
-    header = (
-        "",
-        "groups",
-        "variance between",
-        "by chance",
-        "silhouette",
-        "nearest is kin",
-        "by chance",
-        "nearest stranger",
-    )
+    header = ("", "groups", "variance between", "by chance", "silhouette", "nearest is kin", "by chance")
+    header += ("nearest stranger",)
     keys = ("groups", "variance", "variance_chance", "silhouette", "nearest", "nearest_chance", "stranger")
     rows = [
         (f"{row['corpus']}: {row['by']}" if row["corpus"] else row["by"], *(row[key] for key in keys))
@@ -191,9 +179,9 @@ def _effects(found: Found, folder: Path) -> Section:
     how += "Right: the mean over features of one family, its size behind its name."
     more = f" The first {FAMILIES} of {len(rows)}." if len(rows) > FAMILIES else ""
     note = (
-        f"Mean η² over the features of a family.{more} One emotion in a family of many features may still be heard in "
+        f"Mean η² over the features of a family.{more} A family of many features with a low mean may still hold a few "
     )
-    note += "a few of them: features.csv has each."
+    note += "that tell much: features.csv has each."
     return section(
         "What the features know",
         _picture(folder, "effects", "Eta squared of every feature, and of each family of them", how),
@@ -226,8 +214,6 @@ def _strongest(found: Found, folder: Path) -> Section:
 
 
 def _correlations(found: Found, folder: Path) -> Section:
-    how = (
-        "Like stands by like: a block of blue (together) or orange (against one another) is one fact under many names."
-    )
+    how = "Like stands by like: a block of blue (together) or orange (against one another) is one fact by many names."
     alt = f"Correlations of the {len(found['correlations'][1])} strongest features"
     return section("How they go together", _picture(folder, "correlations", alt, how))

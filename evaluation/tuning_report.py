@@ -2,6 +2,7 @@
 
 import csv
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,9 @@ def write(
     tested = "the held-out speakers" if config.split.holdout else "the official test part"
     return [
         "",
-        f"{trial}{how}: UAR {best.value:.3f}, {settings(values)}",
-        f"It is the largest of many and flatters. The figure to quote is the score on {tested}, from",
+        *textwrap.wrap(f"{trial}{how}: UAR {best.value:.3f}, {settings(values)}", 80, subsequent_indent="  "),
+        "It is the largest of many and flatters. The figure to quote is the score on",
+        f"{tested}, from",
         f"  python train.py --config {shown}",
         f"{folder}: trials and plots",
     ]

@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     table += comparison.over_seeds(table) if options.seeds else []
     comparison.write(table, options.checkpoints / "comparison.csv")
     print("\n".join(comparison.lines(table)))
+    print(f"\n{options.checkpoints}:\n  comparison.csv, comparison.png")
     return 0
 
 

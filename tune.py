@@ -11,7 +11,6 @@ Ctrl-C the same command goes on. With --storage postgresql://... processes on se
 
 import argparse
 import sys
-import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -135,7 +134,7 @@ def _say_trial(trial, study, space, trials: int, begun: tuple[float, int], bar: 
     left = (time.monotonic() - begun[0]) / max(done - begun[1], 1) * max(trials - done, 0)
     text = f"trial {trial.number + 1}, {done}/{trials} finished: {what}, {settings(space.values(trial.params))}"
     text += f", {left:.0f} s left" if left else ""
-    print(textwrap.fill(text, 80, subsequent_indent="  "), file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, flush=True)  # however long: a line a trial
     bar(done, trials)
 
 

@@ -32,8 +32,11 @@ lint: .venv/.requirements-dev  ## style alone
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 
+docs: .venv/.requirements-dev  ## the documentation, site/index.html
+	NO_MKDOCS_2_WARNING=1 $(VENV)/python -m mkdocs build --strict
+
 clean:  ## remove .venv, tool caches and what make demo made; other features and checkpoints stay
-	rm -rf .venv .pytest_cache .ruff_cache data/demo checkpoints/demo_svm checkpoints/demo_bilstm demo_radar.png
+	rm -rf .venv .pytest_cache .ruff_cache site data/demo checkpoints/demo_svm checkpoints/demo_bilstm demo_radar.png
 	rm -rf features/demo-* features/*/demo-*.arrow
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -61,4 +64,4 @@ SUITS = import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < 
 	    "Install one (Debian, Ubuntu: apt install python3-venv) or name it: make demo PYTHON=/path/to/python3.12" >&2; \
 	exit 1
 
-.PHONY: help demo test slow lint clean
+.PHONY: help demo test slow lint docs clean

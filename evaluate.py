@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils import cli
+from utils import bars, cli
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,7 +89,7 @@ def _fill(found, recipe, options: argparse.Namespace) -> None:
     from extract_feats import cache, clips
     from utils.errors import DataError
 
-    with cli.progress(f"{found.label} {recipe.label}") as report:
+    with bars.progress(f"{found.label} {recipe.label}") as report:
         outcome = cache.fill(found, recipe, options.features, jobs=options.jobs, progress=report)
     refused = found.rejected + outcome.rejected
     if refused or outcome.extracted:
@@ -110,8 +110,8 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.parser(
-        __doc__, "python evaluate.py --checkpoint checkpoints/ravdess_svm_is10 --config config/emodb_svm_is10.yaml \\\n"
-        "      --drop boredom",
+        __doc__, "python evaluate.py --checkpoint checkpoints/ravdess_svm_is10 \\\n"
+        "    --config config/emodb_svm_is10.yaml --drop boredom",
     )  # fmt: skip
     parser.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="trained, checkpoints/NAME")
     cli.add_experiment_options(parser, required=False)

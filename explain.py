@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from utils import cli
+from utils import bars, cli
 from utils.plugins import ROOT
 
 
@@ -47,12 +47,12 @@ def _explain_run(run, folder: Path, options: argparse.Namespace) -> str:
     )
     trained = run.card["protocol"].get("limit")
     data = load.dataset(run.config, options.features, command=cli.preprocess_command(given), limit=trained)
-    parts, which = explanations.unheard(data, run.config, options.checkpoint, folds=options.folds)
+    with bars.progress("training folds again", "folds") as report:
+        parts, which = explanations.unheard(data, run.config, options.checkpoint, folds=options.folds, report=report)
     seen = load.identity(run.config) + experiment.start(run.config)
     if experiment.fingerprint(data, seen) != run.card["fingerprint"]:
         which += ". Its clips, features or first weights are no longer those that the checkpoint was trained on"
-    with cli.progress("explaining") as report:
-        found = explanations.of_run(parts, run.config, which, limit=options.limit or 5, report=report)
+    found = explanations.of_run(parts, run.config, which, limit=options.limit or 5, progress=bars.progress)
     pictures = {f"{name}.png": explanation_plots.maps(one, title=f"{run.name}: {name}")
                 for name, one in found["maps"].items() if name != "attention"}  # fmt: skip
     pictures["faithfulness.png"] = explanation_plots.faithfulness(found["maps"], title=run.name)
@@ -111,7 +111,7 @@ def _json(path: Path, content: Mapping) -> None:
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.parser(__doc__, "python explain.py --checkpoint checkpoints/ravdess_svm_is10 --file call.wav")
+    parser = cli.parser(__doc__, "python explain.py --checkpoint checkpoints/demo_svm")
     parser.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="a trained model")
     parser.add_argument(
         "--file", type=Path, nargs="+", metavar="WAV", help="explain these recordings, by the shipped model"

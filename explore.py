@@ -1,15 +1,15 @@
 """Show what an experiment's clips and features look like before any model.
 
-Who speaks, how it was recorded, what the features know of emotion and speaker.
-Reads the cache that preprocess.py filled, no audio; writes one page, its
-pictures and its tables.
+Who speaks, how it was recorded, what the features know of the emotion and what
+of the speaker. It reads the cache that preprocess.py filled, no audio, and
+writes one page, explorations/NAME/explore.html, its pictures and its tables.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils import cli
+from utils import bars, cli
 from utils.plugins import ROOT
 
 
@@ -33,13 +33,13 @@ def _explore(config, options: argparse.Namespace) -> None:
     recipe, folder = load.recipe_of(config), options.out / config.name
     sounds = clips.read_sounds(config.corpora, options.features)
     names = FeatureStore(options.features, recipe).names
-    with cli.progress(f"exploring {config.name}", "steps") as report:
+    with bars.progress(f"exploring {config.name}", "steps") as report:
         found = survey.of_clips(
             data, sounds, names, name=config.name, seed=config.seed, opensmile=recipe.plugin == "opensmile",
             report=report,
         )  # fmt: skip
     tables = survey_tables.write(found, folder)
-    with cli.progress(f"drawing {config.name}", "pictures") as report:
+    with bars.progress(f"drawing {config.name}", "pictures") as report:
         pictures = exploration_pictures.write(found, folder, report=report)
     page = folder / "explore.html"
     page.write_text(exploration_page.page(found, folder, recipe=recipe.label, limit=options.limit), encoding="utf8")
@@ -49,7 +49,7 @@ def _explore(config, options: argparse.Namespace) -> None:
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.parser(__doc__, "python explore.py --config config/ravdess_svm_is10.yaml")
+    parser = cli.parser(__doc__, "python explore.py --config config/demo_svm.yaml")
     cli.add_experiment_options(parser)
     parser.add_argument(
         "--out", type=Path, default=ROOT / "explorations", metavar="DIR",

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils import cli
+from utils import bars, cli
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folds = list(enumerate(splits.folds(data, config.split.model_dump(), seed=config.seed)))
     folds = [folds[number - 1] for number in _numbers(options.folds, len(folds), config.name)]
     part = data[[row for _, fold in folds for row in fold.test]]
-    with cli.progress(config.name, "models") as report:
+    with bars.progress(config.name, "models") as report:
         said = lengths.predictions(datasets, config, folds, report=report)
     rows = lengths.scores(part.truth, part.speakers, said, len(data.labels), seed=config.seed)
     folder = options.checkpoints / config.name
@@ -56,7 +56,7 @@ def _datasets(config, options: argparse.Namespace) -> dict:
         cut = config.model_copy(update={"clip": config.clip.model_copy(update={"seconds": seconds})})
         for recipe in load.recipes_of(cut):
             for scan in cache.scan(cut, options.limit):
-                with cli.progress(f"{scan.label} {recipe.label}, {seconds:g} s") as report:
+                with bars.progress(f"{scan.label} {recipe.label}, {seconds:g} s") as report:
                     cache.fill(scan, recipe, options.features, jobs=options.jobs, progress=report)
         command = cli.preprocess_command(options)
         found[f"{seconds:g} s"] = load.dataset(cut, options.features, command=command, limit=options.limit)
@@ -64,7 +64,7 @@ def _datasets(config, options: argparse.Namespace) -> dict:
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.parser(__doc__, "python lengths.py --config config/ravdess_svm_is10.yaml --set clip.offset=0.8")
+    parser = cli.parser(__doc__, "python lengths.py --config config/demo_svm.yaml --seconds 0.5 1")
     cli.add_experiment_options(parser)
     cli.add_checkpoints_option(parser)
     parser.add_argument(

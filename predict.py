@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from utils import cli
+from utils import bars, cli
 from utils.answers import Answer, Wanted, distinct, write_csv
 
 TIME_OPTIONS = {  # of --timeline and --live, with their defaults
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not options.json:
         print(_provenance(predictor.card, options.coverage))
     answers = []
-    with cli.progress("predicting", "files") if len(files) > 1 else nullcontext(lambda done, total: None) as report:
+    with bars.progress("predicting", "files") if len(files) > 1 else nullcontext(lambda done, total: None) as report:
         for found in batch.read(extractor, files, jobs=options.jobs, dask=options.dask):
             for answer in _answers(predictor, found, speaker, wanted):
                 answers.append(answer)
@@ -81,7 +81,7 @@ def _timeline(options: argparse.Namespace, predictor, extract, **settings) -> in
     status = 0
     for file, prefix in timeline_files.prefixes(list(_files(options.inputs)), options.out).items():
         try:
-            with cli.progress("listening", "s") as report:
+            with bars.progress("listening", "s") as report:
                 document = listen(Path(file), predictor, extract, report=report, **settings)
         except DataError as error:
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
@@ -216,8 +216,11 @@ def _draw(answers: list[Answer], charts: dict[str, Path], *, say: bool) -> None:
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.parser(
-        __doc__, "python predict.py --checkpoint checkpoints/ravdess_svm_is10 call.wav --radar call.png"
-    )
+        __doc__,
+        "python predict.py --checkpoint checkpoints/demo_svm data/demo/m08 --json",
+        "python predict.py --checkpoint checkpoints/demo_svm \\\n"
+        "    data/demo/m08/m08_sad_1.wav --radar demo_radar.png",
+    )  # fmt: skip
     parser.add_argument(
         "--checkpoint", type=Path, required=True, metavar="DIR", help="a trained model, checkpoints/NAME"
     )

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from itertools import product
 
-from utils import cli
+from utils import bars, cli
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         recipes = load.recipes_of(experiment)
         lines = []
         for found, recipe in product(cache.scan(experiment, options.limit), recipes):
-            with cli.progress(f"{found.label} {recipe.label}") as report:
+            with bars.progress(f"{found.label} {recipe.label}") as report:
                 outcome = cache.fill(
                     found, recipe, options.features, jobs=options.jobs, dask=options.dask, verify=options.verify,
                     progress=report,
@@ -39,7 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(f"  rejected files and reasons: {where}")
             lines.append(cache.last_line(found, recipe, outcome))
             if recipe.variant is None:
-                cache.measure(found, load.channel_recipe(experiment), options.features, jobs=options.jobs)
+                with bars.progress(f"{found.label} channel") as report:
+                    channel = load.channel_recipe(experiment)
+                    cache.measure(found, channel, options.features, jobs=options.jobs, progress=report)
         if options.export:
             _export(experiment, recipes[0], options)
         print("\n".join(lines), flush=True)
@@ -58,7 +60,7 @@ def _export(experiment, recipe, options: argparse.Namespace) -> None:
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     from pathlib import Path
 
-    parser = cli.parser(__doc__, "python preprocess.py --config config/ravdess_svm_is10.yaml")
+    parser = cli.parser(__doc__, "python preprocess.py --config config/demo_svm.yaml config/demo_bilstm.yaml")
     cli.add_experiment_options(parser)
     parser.add_argument("--jobs", type=cli.jobs, default=-1, metavar="N", help="processes (-1: one a core)")
     parser.add_argument("--dask", metavar="ADDRESS", help="extract on the workers of this Dask scheduler instead")

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from utils import cli
+from utils import bars, cli
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,15 +81,17 @@ def _through(config, data, folds: Sequence, options: argparse.Namespace) -> tupl
     hints: dict[str, list] = {condition: [] for condition in features}
     numbers = options.folds or range(1, len(folds) + 1)
     start = 0
-    for number, fold in zip(numbers, folds, strict=True):
-        model, _ = experiment.fit_fold(data, config, fold, number - 1)
-        known = familiarity.of(data[fold.train])
-        mine = np.arange(start, start + len(fold.test))
-        start += len(fold.test)
-        for condition, clips in features.items():
-            said[condition].append(model.probabilities(clips[mine]).argmax(axis=1))
-            heard = {name: values[mine] for name, values in channel[condition].items()}
-            hints[condition] += robustness.hinted(known, clips[mine], heard)
+    with bars.progress(f"{config.name}: testing", "folds") as report:
+        for done, (number, fold) in enumerate(zip(numbers, folds, strict=True), 1):
+            model, _ = experiment.fit_fold(data, config, fold, number - 1)
+            known = familiarity.of(data[fold.train])
+            mine = np.arange(start, start + len(fold.test))
+            start += len(fold.test)
+            for condition, clips in features.items():
+                said[condition].append(model.probabilities(clips[mine]).argmax(axis=1))
+                heard = {name: values[mine] for name, values in channel[condition].items()}
+                hints[condition] += robustness.hinted(known, clips[mine], heard)
+            report(done, len(folds))
     rates = {condition: robustness.rates(found) for condition, found in hints.items()}
     return {condition: np.concatenate(parts) for condition, parts in said.items()}, rates
 
@@ -104,7 +106,7 @@ def _features(config, part, options: argparse.Namespace) -> tuple[Mapping, Mappi
         condition: tuple(conditions.recipe(recipe, section, config.seed) for recipe in (own, channel))
         for condition, section in robustness.sections().items()
     }
-    with cli.progress(f"{config.name}: extracting", "recipes") as report:
+    with bars.progress(f"{config.name}: extracting", "recipes") as report:
         wanted = [recipe for pair in recipes.values() for recipe in pair]
         conditions.fill(config, wanted, part.ids, options.features, jobs=options.jobs, report=report)
     features = {condition: conditions.read(pair[0], part, options.features) for condition, pair in recipes.items()}
@@ -114,7 +116,7 @@ def _features(config, part, options: argparse.Namespace) -> tuple[Mapping, Mappi
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.parser(__doc__, "python robustness.py --checkpoint checkpoints/ravdess_svm_is10 --folds 1")
+    parser = cli.parser(__doc__, "python robustness.py --checkpoint checkpoints/demo_svm --folds 1")
     parser.add_argument(
         "--checkpoint", type=Path, required=True, metavar="DIR", help="a finished run, checkpoints/NAME"
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from utils import cli
+from utils import bars, cli
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     table += comparison.over_seeds(table) if options.seeds else []
     comparison.write(table, options.checkpoints / "comparison.csv")
     print("\n".join(comparison.lines(table)))
+    print(f"\n{options.checkpoints}:\n  comparison.csv, comparison.png")
     return 0
 
 
@@ -236,7 +237,7 @@ def _reporting(name: str, events: Path | None) -> Iterator[Callable[[dict], None
     """Yield report(line) to the screen and, if a folder is given, to event files."""
     from utils import event_files
 
-    with cli.training_lines(name) as said, event_files.recorded(events) if events else nullcontext() as recorded:
+    with bars.training(name) as said, event_files.recorded(events) if events else nullcontext() as recorded:
 
         def report(line: dict) -> None:
             said(line)
@@ -274,7 +275,7 @@ def _train(experiment, data, options: argparse.Namespace) -> None:
         shutil.rmtree(work)
         reports.write(folder)
     print(checkpoint.text(found))
-    print(f"\n{folder}: model, metrics, plots; read {reports.FILE} and {reports.CARD}\n", flush=True)
+    print(f"\n{folder}:\n  model, metrics, plots; read {reports.FILE} and {reports.CARD}\n", flush=True)
 
 
 def _matrices(experiments: list, datasets: dict, options: argparse.Namespace) -> int:
@@ -310,14 +311,14 @@ def _matrix(folder: Path, experiment, data, options: argparse.Namespace) -> None
             f"{folder} holds a matrix of another config or other data. Give --overwrite to replace it, or another "
             "name with --set name=..."
         )
-    with _claimed(folder) as work, cli.training_lines(experiment.name) as report:
+    with _claimed(folder) as work, bars.training(experiment.name) as report:
         cells = cross_corpus.run(data, experiment, key=key, work=work, report=report)
         cross_corpus.write(folder, experiment, data.labels, cells, key=key, limit=options.limit)
         shutil.rmtree(work)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.parser(__doc__, "python train.py --config config/ravdess_svm_is10.yaml config/ravdess_cnn1d_is10.yaml")
+    parser = cli.parser(__doc__, "python train.py --config config/demo_svm.yaml config/demo_bilstm.yaml")
     cli.add_experiment_options(parser, required=False)
     cli.add_checkpoints_option(parser)
     parser.add_argument("--overwrite", action="store_true", help="train again where a finished run differs")

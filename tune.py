@@ -10,10 +10,12 @@ Ctrl-C the same command goes on. With --storage postgresql://... processes on se
 """
 
 import argparse
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils import cli
+from utils import bars, cli
 from utils.plugins import ROOT
 
 
@@ -46,18 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = spaces.with_values(searched, values, options.space)
         return tuning.uar(parts[_recipe(config)], config, step=step)
 
+    begun = time.monotonic(), len(studies.finished(study))
     try:
-        studies.run(
-            study,
-            place,
-            space,
-            objective,
-            trials=trials,
-            sampler=options.sampler,
-            seed=base.seed,
-            prune=not options.no_pruning,
-            report=lambda trial: _say_trial(trial, study, space, min(trials, points or trials)),
-        )
+        with bars.progress(base.name, "trials", quiet=True) as bar:
+            studies.run(
+                study, place, space, objective, trials=trials, sampler=options.sampler, seed=base.seed,
+                prune=not options.no_pruning,
+                report=lambda trial: _say_trial(trial, study, space, min(trials, points or trials), begun, bar),
+            )  # fmt: skip
     finally:  # after Ctrl-C too
         for line in tuning_report.write(study, space, protected, out, folder, limit=options.limit):
             print(line, flush=True)
@@ -121,26 +119,28 @@ def _say_protocol(parts: dict, protected, searched) -> None:
     folds = f"{searched.split.folds} folds" if searched.split.by in ("speaker", "random") else "folds"
     print(
         f"{protected.name}: searching on {len(seen)} clips of {len(np.unique(seen.speakers))} speakers, "
-        f"{folds} by {searched.split.by}; never seen: {held}",
+        f"{folds} by {searched.split.by};\n  never seen: {held}",
         flush=True,
     )
 
 
-def _say_trial(trial, study, space, trials: int) -> None:
-    import sys
-
+def _say_trial(trial, study, space, trials: int, begun: tuple[float, int], bar: bars.Progress) -> None:
+    """Print a trial's result and the time left at the rate since ``begun``, a clock and the trials done by then."""
     from evaluation import study as studies
     from evaluation.tuning_report import settings
 
     done = len(studies.finished(study))
     what = f"UAR {trial.value:.3f}" if trial.state.name == "COMPLETE" else "pruned"
+    left = (time.monotonic() - begun[0]) / max(done - begun[1], 1) * max(trials - done, 0)
     text = f"trial {trial.number + 1}, {done}/{trials} finished: {what}, {settings(space.values(trial.params))}"
-    print(text, file=sys.stderr, flush=True)
+    text += f", {left:.0f} s left" if left else ""
+    print(text, file=sys.stderr, flush=True)  # however long: a line a trial
+    bar(done, trials)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.parser(
-        __doc__, "python tune.py --config config/ravdess_svm_is10.yaml --space config/spaces/svm.yaml --trials 24"
+        __doc__, "python tune.py --config config/demo_svm.yaml \\\n    --space config/spaces/svm.yaml --trials 8"
     )
     cli.add_experiment_options(parser)
     cli.add_checkpoints_option(parser)

@@ -9,7 +9,6 @@ are female and male in turn. For trying the programs out and for tests; its scor
 - Licence: none needed.
 """
 
-import argparse
 import re
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from corpora import synthesis
 from corpora.utterance import Rejected, Utterance, walk
+from utils import cli
 from utils.errors import DataError
 
 SOURCE = "Make it: python -m corpora.demo <root>; it is synthesised on your machine and needs no licence."
@@ -73,7 +73,7 @@ def write(folder: Path, *, seed: int = 1, speakers: int = 8, clips: int = 6) -> 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit status."""
-    parser = argparse.ArgumentParser("python -m corpora.demo", description="Make the synthetic demo corpus.")
+    parser = cli.parser("Make the synthetic demo corpus.", "python -m corpora.demo data/demo")
     parser.add_argument("folder", type=Path, help="where to write it, e.g. data/demo")
     parser.add_argument("--seed", type=int, default=1, help="another seed, other voices (1)")
     parser.add_argument("--speakers", type=int, default=8, help="female and male in turn (8)")

@@ -24,7 +24,7 @@ import requests
 from filelock import FileLock, Timeout
 
 import corpora
-from utils import cli, plugins
+from utils import bars, cli, plugins
 from utils.errors import DataError
 from utils.fetch import NoRoom, fetch
 from utils.unpack import SUFFIXES, inside, unpack
@@ -104,13 +104,13 @@ def _bring(files: Sequence[Mapping[str, str]], staging: Path, mirror: str, wait:
             name = "files.json" if "dataverse" in about else Path(urlsplit(url).path).name
             is_archive = name.endswith(SUFFIXES)
             path = (staging if is_archive or "dataverse" in about else tree) / name
-            with cli.progress(path.name, "MB") as report:
+            with bars.progress(path.name, "MB") as report:
                 size = _in_mb(report)
                 fetch(url, path, session=session, md5=about.get("md5", ""), report=size, wait=wait)
             if is_archive:
                 _unpack(path, tree)
             elif listed := list(_listed(about, path, tree, mirror)):
-                with cli.progress(path.name, "files") as report:
+                with bars.progress(path.name, "files") as report:
                     _bring_all(listed, session, report, wait)
     for inner in sorted(path for path in tree.rglob("*") if path.name.endswith(SUFFIXES)):  # MELD's are
         _unpack(inner, inner.parent)
@@ -127,7 +127,7 @@ def _unpack(archive: Path, tree: Path) -> None:
         raise
 
 
-def _bring_all(files: Sequence[_File], session: requests.Session, report: cli.Progress, wait: float) -> None:
+def _bring_all(files: Sequence[_File], session: requests.Session, report: bars.Progress, wait: float) -> None:
     def bring(file: _File) -> None:
         fetch(file.url, file.path, session=session, md5=file.md5, wait=wait)
 
@@ -161,7 +161,7 @@ def _address(url: str, mirror: str) -> str:
     return f"{mirror.rstrip('/')}{parts.path}{'?' * bool(parts.query)}{parts.query}" if mirror else url
 
 
-def _in_mb(report: cli.Progress) -> cli.Progress:
+def _in_mb(report: bars.Progress) -> bars.Progress:
     return lambda done, total: report(done // 10**6, max(done, total) // 10**6)
 
 
@@ -169,7 +169,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status."""
     known = ", ".join(name for name, plugin in plugins.every("corpora").items() if "DOWNLOAD" in plugin.constants)
     parser = cli.parser(__doc__, "python -m corpora.download ravdess --to ~/corpora")
-    parser.prog = "python -m corpora.download"
     parser.add_argument("corpus", help=f"one of {known}; for another: where to apply for it")
     data = Path(os.environ.get("SER_DATA") or plugins.ROOT / "data")
     parser.add_argument("--to", type=Path, default=data, metavar="DIR", help="holds the corpora ($SER_DATA, or data/)")

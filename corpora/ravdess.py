@@ -53,7 +53,11 @@ ACTORS = tuple(f"{actor:02}" for actor in range(1, 25))
 
 
 def utterances(root: Path, *, channel: Literal["speech", "song", "both"] = "speech") -> Iterator[Utterance | Rejected]:
-    """Yield the clips of a channel."""
+    """Yield the clips of a channel.
+
+    Args:
+        channel: what the actors do, "both" for speech and song.
+    """
 
     def parse_channel(path: Path) -> Utterance | None:
         utterance = parse(path)

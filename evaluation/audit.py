@@ -1,8 +1,8 @@
-"""The leakage audit of finished runs, as a command: ``python -m evaluation.audit --checkpoint checkpoints/NAME``.
+"""Say whether finished runs learned from what they were tested on.
 
 It reads which clips went into what, as the running code noted them (audit.parquet), not what the config asked for,
 prints the verdict and writes it into metrics.json. Exit status 1: a run leaks, or has no record. The rules are in
-``evaluation.leakage``.
+evaluation/leakage.py.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def audited(checkpoint: Path) -> dict[str, Any]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = cli.parser(__doc__, "python -m evaluation.audit --checkpoint checkpoints/ravdess_svm_is10")
+    parser = cli.parser(__doc__, "python -m evaluation.audit --checkpoint checkpoints/demo_svm")
     parser.add_argument("--checkpoint", nargs="+", type=Path, default=[], metavar="DIR", help="finished runs")
     parser.add_argument("--config", nargs="+", type=Path, default=[], metavar="YAML", help="the runs of these configs")
     cli.add_checkpoints_option(parser)

@@ -10,10 +10,11 @@ import numpy as np
 
 from evaluation import statistics
 from evaluation.checkpoint import Predictions, protocol_text, read_predictions
+from utils import comparison_plot, plots
 
 COLUMNS = (
     "name", "uar", "uar_lo", "uar_hi", "accuracy", "macro_f1", "seconds", "n_clips", "n_speakers",
-    "difference", "difference_lo", "difference_hi", "p", "p_mcnemar", "seeds", "uar_sd", "protocol",
+    "difference", "difference_lo", "difference_hi", "p", "p_mcnemar", "seeds", "uar_sd", "n_classes", "protocol",
 )  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def over_seeds(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for name, runs in by_name.items():
         means = {key: float(np.mean([run[key] for run in runs])) for key in ("uar", "accuracy", "macro_f1", "seconds")}
-        same = {key: runs[0][key] for key in ("n_clips", "n_speakers", "protocol")}
+        same = {key: runs[0][key] for key in ("n_clips", "n_speakers", "n_classes", "protocol")}
         spread = float(np.std([run["uar"] for run in runs], ddof=1)) if len(runs) > 1 else None
         found.append(dict.fromkeys(COLUMNS) | same | means | {"name": name, "seeds": len(runs), "uar_sd": spread})
     return found
@@ -63,7 +64,8 @@ def over_seeds(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _row(metrics: Mapping[str, Any]) -> dict[str, Any]:
     lo, hi = metrics["uar_ci95"]
     row = dict.fromkeys(COLUMNS) | {key: metrics[key] for key in COLUMNS if key in metrics and key != "protocol"}
-    return row | {"uar_lo": lo, "uar_hi": hi, "protocol": protocol_text(metrics["protocol"])}
+    stated = {"n_classes": len(metrics["labels"]), "protocol": protocol_text(metrics["protocol"])}
+    return row | {"uar_lo": lo, "uar_hi": hi} | stated
 
 
 def _difference(mine: Predictions, first: Predictions, labels: list[str]) -> tuple | None:
@@ -76,11 +78,18 @@ def _difference(mine: Predictions, first: Predictions, labels: list[str]) -> tup
 
 
 def write(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write the table as CSV."""
+    """Write the table as CSV, and beside it as a picture, without the means over seeds."""
     with path.open("w", newline="", encoding="utf8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
+    runs = [row for row in rows if not row["seeds"]]
+    about = f"{runs[0]['n_clips']} clips, {runs[0]['n_speakers']} speakers, {', '.join(_protocols(runs))}"
+    plots.save(comparison_plot.comparison(runs, title=about), path.with_suffix(".png"))
+
+
+def _protocols(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return sorted({row["protocol"] for row in rows})
 
 
 def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -106,6 +115,5 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         out.append(f"{row['name']}: UAR {row['uar']:.3f}{spread}, mean and standard deviation of {row['seeds']} seeds")
     if min(row["n_speakers"] for row in rows) < statistics.FEWEST:
         out.append(f"intervals and p over fewer than {statistics.FEWEST} speakers mean little")
-    protocols = {row["protocol"] for row in rows}
-    out += [f"all {protocol}" if len(protocols) == 1 else f"{protocol}" for protocol in sorted(protocols)]
-    return out
+    protocols = _protocols(rows)
+    return out + [f"all {protocol}" if len(protocols) == 1 else protocol for protocol in protocols]

@@ -1,6 +1,7 @@
 """What models answer by, on clips that they have not learned from: attention, occlusion, gradients, importance."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,14 @@ def shipped(folder: Path, config: Config, labels: Sequence[str]) -> EmotionModel
     return model_class(config.model).load(folder, config.model, labels, normalise=config.normalise)
 
 
-def unheard(data: Dataset, config: Config, folder: Path, *, folds: int | None = None) -> tuple[list[Part], str]:
+def unheard(
+    data: Dataset,
+    config: Config,
+    folder: Path,
+    *,
+    folds: int | None = None,
+    report: Progress = lambda done, total: None,
+) -> tuple[list[Part], str]:
     """Return models with clips they have not learned from, and in words which these are.
 
     The shipped model has heard every speaker but those under ``holdout``. Where there are none, the first folds are
@@ -35,6 +43,7 @@ def unheard(data: Dataset, config: Config, folder: Path, *, folds: int | None = 
         data: all clips.
         folder: the checkpoint.
         folds: how many to train again; None: all of an estimator, one of a network.
+        report: called with folds trained and folds to train.
     """
     section = config.split.model_dump()
     _, held = splits.holdout(data, section)
@@ -42,9 +51,10 @@ def unheard(data: Dataset, config: Config, folder: Path, *, folds: int | None = 
         return [Part(shipped(folder, config, data.labels), data[held])], "the shipped model, on the held-out speakers"
     parts = splits.folds(data, section, seed=config.seed)
     number = min(folds or (1 if experiment.is_network(config) else len(parts)), len(parts))
-    fitted = [
-        Part(experiment.fit_fold(data, config, fold, n)[0], data[fold.test]) for n, fold in enumerate(parts[:number])
-    ]
+    fitted = []
+    for n, fold in enumerate(parts[:number]):
+        fitted.append(Part(experiment.fit_fold(data, config, fold, n)[0], data[fold.test]))
+        report(n + 1, number)
     which = f"the models of all {number} folds" if number == len(parts) else f"fold 1 to {number} of {len(parts)}"
     which = f"the model of fold 1 of {len(parts)}" if number == 1 else which
     part = "the test part of that fold" if number == 1 else "the test part of its fold, each"
@@ -175,9 +185,17 @@ def of_run(
     which: str,
     *,
     limit: int,
-    report: Progress = lambda done, total: None,
+    progress: Callable[[str, str], AbstractContextManager[Progress]],
 ) -> dict[str, Any]:
-    """Return everything that is known of what a run's models answer by; the content of explanations.json."""
+    """Return everything that is known of what a run's models answer by; the content of explanations.json.
+
+    Args:
+        parts: models with clips that they have not learned from.
+        config: of the run.
+        which: these models, in words.
+        limit: clips a class whose maps are made.
+        progress: called with what is done and in what unit, as ``utils.bars.progress``.
+    """
     frames = isinstance(parts[0].data.features, Frames)
     groups = families(config, frames=frames)
     truth = np.concatenate([data.truth for _, data in parts])
@@ -188,10 +206,12 @@ def of_run(
         "n_clips": len(truth),
         "n_speakers": len(set(np.concatenate([data.speakers for _, data in parts])) - {""}),
         "uar": float(metrics.uar(metrics.confusion(truth, said, len(parts[0].data.labels)))),
-        "maps": mapped(parts, groups, limit=limit, seed=config.seed, report=report),
     }
+    with progress("maps", "clips") as report:
+        found["maps"] = mapped(parts, groups, limit=limit, seed=config.seed, report=report)
     if "attention" in found["maps"]:
         found["attention"] = attention_curves.over_time(parts)
     if not frames:
-        found["importance"] = importance.permuted(parts, groups, seed=config.seed)
+        with progress("importance", "families") as report:
+            found["importance"] = importance.permuted(parts, groups, seed=config.seed, report=report)
     return found

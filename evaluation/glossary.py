@@ -1,9 +1,4 @@
-"""What every number means, in one place: for the report, metrics.txt, the workbook and the model card.
-
-    python -m evaluation.glossary
-
-prints it.
-"""
+"""Print what every number means, as the report, metrics.txt, the workbook and the model card say it."""
 
 import sys
 import textwrap

@@ -1,6 +1,6 @@
 """What a family of features is worth to a model: the UAR that is lost when its values change clips."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,11 @@ REPEATS = 3
 
 
 def permuted(
-    parts: Sequence[tuple[EmotionModel, Dataset]], families: Mapping[str, np.ndarray], *, seed: int
+    parts: Sequence[tuple[EmotionModel, Dataset]],
+    families: Mapping[str, np.ndarray],
+    *,
+    seed: int,
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[dict[str, Any]]:
     """Return each family's permutation importance, the highest first.
 
@@ -26,6 +30,7 @@ def permuted(
         parts: models, each with clips that it has not learned from; features are vectors.
         families: name -> columns.
         seed: of the shuffles.
+        report: called with families done and families to do.
 
     Returns:
         {family, n_features, loss, loss_ci95 and p over speakers (over clips where fewer than two are known), p_holm,
@@ -47,6 +52,7 @@ def permuted(
             "family": family, "n_features": len(columns), "loss": lost.difference, "loss_ci95": [lost.lo, lost.hi],
             "p": lost.p, "alone": float(kept),
         })  # fmt: skip
+        report(number + 1, len(families))
     for line, p in zip(found, statistics.holm([line["p"] for line in found]), strict=True):
         line["p_holm"] = float(p)
     return sorted(found, key=lambda line: -line["loss"])

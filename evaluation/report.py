@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = cli.parser(__doc__, "python -m evaluation.report --checkpoint checkpoints/ravdess_svm_is10")
+    parser = cli.parser(__doc__, "python -m evaluation.report --checkpoint checkpoints/demo_svm")
     parser.add_argument("--checkpoint", nargs="+", type=Path, required=True, metavar="DIR", help="finished runs")
     parser.add_argument("--no-audio", dest="audio", action="store_false", help="leave out the clips it gets wrong")
     return parser.parse_args(argv)

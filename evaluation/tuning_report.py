@@ -2,6 +2,7 @@
 
 import csv
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,9 @@ def write(
     tested = "the held-out speakers" if config.split.holdout else "the official test part"
     return [
         "",
-        f"{trial}{how}: UAR {best.value:.3f}, {settings(values)}",
-        f"It is the largest of many and flatters. The figure to quote is the score on {tested}, from",
+        *textwrap.wrap(f"{trial}{how}: UAR {best.value:.3f}, {settings(values)}", 80, subsequent_indent="  "),
+        "It is the largest of many and flatters. The figure to quote is the score on",
+        f"{tested}, from",
         f"  python train.py --config {shown}",
         f"{folder}: trials and plots",
     ]
@@ -91,6 +93,8 @@ def _plots(trials: Sequence[FrozenTrial], config: Config, study: optuna.Study, f
 def _config(best: Config, out: Path, how: str) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = out.with_name(f".{out.name}.{os.getpid()}.part")  # several processes may end at once
-    content = yaml.safe_dump(best.model_copy(update={"tuned": True}).model_dump(), sort_keys=False, allow_unicode=True)
+    flatters = best.split.by != "official"  # whose score is that of the test part, which no search has seen
+    content = best.model_copy(update={"tuned": flatters}).model_dump()
+    content = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     aside.write_text(f"{MARK}: {how}\n{content}", encoding="utf8")
     os.replace(aside, out)

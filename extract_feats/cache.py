@@ -142,7 +142,14 @@ def fill(
     return outcome
 
 
-def measure(found: Scan, recipe: Recipe, features: Path, *, jobs: int = -1) -> None:
+def measure(
+    found: Scan,
+    recipe: Recipe,
+    features: Path,
+    *,
+    jobs: int = -1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
     """Cache the channel of a corpus's clips, of ``SAMPLE`` at most; of those that cannot be read ``fill`` has told.
 
     Args:
@@ -150,6 +157,7 @@ def measure(found: Scan, recipe: Recipe, features: Path, *, jobs: int = -1) -> N
         recipe: ``load.channel_recipe``.
         features: the features folder.
         jobs: processes; -1 one a core.
+        progress: called with clips done and clips to do.
     """
     number = len(found.chosen)
     taken = np.random.default_rng(0).permutation(number)[:SAMPLE]  # the same ones in every call
@@ -157,7 +165,7 @@ def measure(found: Scan, recipe: Recipe, features: Path, *, jobs: int = -1) -> N
     store = FeatureStore(features, recipe)
     with KnownFiles(features / "files.sqlite") as files, store.lock():
         store.refresh()
-        _fill(some, store, files, False, lambda done, total: None, lambda todo: parallel.work(todo, store, jobs))
+        _fill(some, store, files, False, progress, lambda todo: parallel.work(todo, store, jobs))
         store.compact(found.label)
 
 

@@ -1,12 +1,5 @@
-"""YAMNet's LiteRT file, VGGish's checkpoint or VGG16's weights to the ONNX graph that is read here: once.
+"""YAMNet's LiteRT file, VGGish's checkpoint or VGG16's weights to the ONNX graph that is read here: once."""
 
-examples:
-  python -m extract_feats.convert yamnet.tflite pretrained/yamnet.onnx
-  python -m extract_feats.convert vggish_model.ckpt pretrained/vggish.onnx
-  python -m extract_feats.convert vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 pretrained/vgg16.onnx
-"""
-
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -14,12 +7,19 @@ from typing import TYPE_CHECKING
 
 from extract_feats import vgg16_graph, vggish_graph
 from extract_feats.yamnet import EMBEDDING
+from utils import cli
 from utils.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 17
+EXAMPLES = (
+    "python -m extract_feats.convert yamnet.tflite pretrained/yamnet.onnx",
+    "python -m extract_feats.convert vggish_model.ckpt pretrained/vggish.onnx",
+    "python -m extract_feats.convert \\\n"
+    "    vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 pretrained/vgg16.onnx",
+)  # fmt: skip
 
 
 def convert(source: Path, target: Path) -> None:
@@ -157,13 +157,7 @@ def canonical(model: "ModelProto") -> "ModelProto":
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit status."""
-    summary, _, example = __doc__.partition("\n\n")
-    parser = argparse.ArgumentParser(
-        "python -m extract_feats.convert",
-        description=summary,
-        epilog=example,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = cli.parser(__doc__, *EXAMPLES)
     parser.add_argument("source", type=Path, help="yamnet.tflite, vggish_model.ckpt, vgg16_....h5")
     parser.add_argument("target", type=Path, help="where to write the graph, e.g. pretrained/yamnet.onnx")
     options = parser.parse_args(arguments)

@@ -69,6 +69,10 @@ def extract(
 ) -> np.ndarray:  # fmt: skip
     """Return (dims,) float32 functionals, or (frames, dims) low-level descriptors, of a mono wave (n,).
 
+    Args:
+        set: of the table above, or under its long name.
+        level: "functionals", a vector a clip, or "lld", the frames that they are made of.
+
     Raises:
         ConfigError: no such set.
         DataError: too short for one openSMILE frame of that set (25 to 70 ms).

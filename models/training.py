@@ -189,7 +189,8 @@ class Trainer:
             each = (time.monotonic() - started) / (self.progress.epoch - begun)
             history = {key: values[-1] for key, values in self.progress.history.items() if values}
             left = each * (self.train.epochs - self.progress.epoch)
-            line = {"epoch": self.progress.epoch, "epochs": self.train.epochs, "seconds_left": left}
+            line = {"epoch": self.progress.epoch, "epochs": self.train.epochs}
+            line |= {"seconds_each": each, "seconds_left": left}
             report(line | {"learning_rate": float(rate)} | history)
         if self.best:
             self._assign(self.network.variables, self.best)

@@ -264,9 +264,16 @@ def test_tuned_on_the_same_speakers(tmp_path):
     caught(audited(dataset(), config(tuned=True), tmp_path), "selection", "chosen by the score")
 
 
+def test_tuned_while_other_speakers_are_held_out(tmp_path):
+    data = dataset()
+    split = config().split.model_dump() | {"holdout": [str(np.unique(data.speakers)[0])]}
+    found = audited(data, config(tuned=True, split=split), tmp_path)
+    assert found["verdict"] == "tuned" and not leaks(found), found["findings"]
+
+
 def test_members_of_an_ensemble_pass_their_verdict_on(tmp_path):
     table = audit_record.SCHEMA.empty_table()
-    for verdict, wanted in (("leaks", "leaks"), ("clean", "not audited")):
+    for verdict, wanted in (("leaks", "leaks"), ("tuned", "not audited"), ("clean", "not audited")):
         assert leakage.judge(table, config(), members={"one": "clean", "two": verdict})["verdict"] == wanted
 
 

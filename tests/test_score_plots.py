@@ -6,13 +6,37 @@ from test_plots import check_layout, words
 
 from evaluation.calibration import reliability as points
 from evaluation.confidence import risk_coverage
-from utils import score_plots
+from utils import comparison_plot, score_plots
 
 
 def predictions(n, seed=0):
     rng = np.random.default_rng(seed)
     probabilities = rng.dirichlet(np.full(6, 0.3), n)
     return (rng.random((n, 1)) > probabilities.cumsum(axis=1)).sum(axis=1), probabilities
+
+
+def run(name, uar, difference=None):
+    row = {"name": name, "uar": uar, "uar_lo": uar - 0.05, "uar_hi": uar + 0.05, "n_classes": 8, "difference": None}
+    return row if difference is None else row | {
+        "difference": difference, "difference_lo": difference - 0.04, "difference_hi": difference + 0.04, "p": 0.25,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [1, 2, 12])
+def test_comparison_shows_every_run_with_its_figures(n):
+    name = "ravdess_both_no_neutral_cnn_lstm_attention_stack187_seed{}"
+    rows = [run("ravdess_svm", 0.55), *(run(name.format(i), 0.5 + i / 100, i / 100 - 0.05) for i in range(1, n))]
+    figure = comparison_plot.comparison(rows, title="1440 clips, 24 speakers, speaker-independent, 6 folds by listed")
+    check_layout(figure)
+    (axes,) = figure.axes
+    dots = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+    assert dots == [row["uar"] for row in rows]
+    chance = [line.get_xdata() for line in axes.lines if line.get_linestyle() == "--"]
+    assert [set(ends) for ends in chance] == [{0.125}]
+    texts = [text.get_text() for text in words(figure)]
+    for row in rows:
+        assert row["name"] in texts and f"{row['uar']:.3f}  [{row['uar_lo']:.3f}, {row['uar_hi']:.3f}]" in texts
+    assert sum("p = 0.250" in text for text in texts) == n - 1
 
 
 def group(uar, **changes):

@@ -19,7 +19,7 @@ ROOT = plugins.ROOT
 # import name -> package, where they differ
 PACKAGE = {"yaml": "pyyaml", "sklearn": "scikit-learn", "webrtcvad": "webrtcvad-wheels"}
 NOT_IMPORTED = {"pandas", "librosa"}  # opensmile's tables, what tests compare with
-OURS = {"augmentation", "utils", "corpora", "extract_feats", "models", "evaluation", "tests"}
+OURS = {"augmentation", "utils", "corpora", "extract_feats", "models", "evaluation", "tests", "docs"}
 OURS |= {path.stem for path in (*ROOT.glob("*.py"), *ROOT.glob("tests/*.py"))}
 unix = pytest.mark.skipif(not shutil.which("make") or os.name == "nt", reason="needs make and a POSIX shell")
 
@@ -169,7 +169,7 @@ def extended(tmp_path_factory) -> Path:
     shutil.copytree(ROOT, copy, ignore=made)
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf8")
     blocks = re.findall(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     for name, content in blocks:
         assert not (ROOT / name).exists(), f"{name} is there already: the example needs another name"
         (copy / name).write_text(content, encoding="utf8")
@@ -193,11 +193,10 @@ def run(folder: Path, *command: str) -> str:
 
 
 def test_the_examples_keep_to_the_contracts(extended):
-    tests = ["tests/test_corpora.py", "tests/test_features.py"]
+    tests = ["tests/test_corpora.py", "tests/test_features.py", "tests/test_augmentation_audio.py"]
     tests += [path.relative_to(extended).as_posix() for path in sorted(extended.glob("tests/test_models*.py"))]
-    output = run(
-        extended, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "echo or envelope or gru or logistic", *tests
-    )
+    examples = "echo or envelope or gru or logistic or hum"
+    output = run(extended, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", examples, *tests)
     assert int(re.search(r"(\d+) passed", output)[1]) >= 50
 
 
@@ -206,7 +205,17 @@ def test_the_examples_work_from_preprocessing_to_a_prediction(extended):
     output = run(extended, "preprocess.py", *config)
     assert "counts as published" in output and "32 clips, 32 extracted, 0 cached, 0 rejected" in output
     run(extended, "train.py", *config)
-    run(extended, "train.py", *config, "--set", "model={name: logistic}", "--set", "name=echo_logistic")
+    other = [
+        *config,
+        "--set",
+        "model={name: logistic}",
+        "--set",
+        "name=echo_logistic",
+        "--set",
+        "augment=[{name: hum}]",
+    ]
+    assert "32 clips, 32 extracted" in run(extended, "preprocess.py", *other)  # the copies alone
+    run(extended, "train.py", *other)
     for name in ("echo_gru", "echo_logistic"):
         output = run(extended, "predict.py", "--checkpoint", f"checkpoints/{name}", "--json", "data/ECHO/eva-sad-1.wav")
         assert '"emotion"' in output and "angry" in output

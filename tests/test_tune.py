@@ -275,7 +275,7 @@ def test_a_grid_is_covered_exactly_and_the_best_is_what_train_then_finds(run, tm
     assert outcome(train.main, monkeypatch, capsys, "--config", tmp_path / "best.yaml", *folders)[0] == 0
     metrics = json.loads((tmp_path / "c/one_tuned/metrics.json").read_text(encoding="utf8"))
     assert metrics["uar"] == pytest.approx(best, abs=1e-6)  # the same folds, the same training
-    assert metrics["holdout"]["speakers"] == ["demo/m08"]
+    assert metrics["holdout"]["speakers"] == ["demo/m08"] and metrics["audit"]["verdict"] == "tuned"
     for name in ("history.png", "importance.png"):
         assert (tmp_path / "c/.tune/one" / name).read_bytes().startswith(b"\x89PNG")
 

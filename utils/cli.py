@@ -1,20 +1,19 @@
-"""What the scripts share: their common options, one-line errors, progress with rate and time left."""
+"""What the scripts share: their help, their common options, one-line errors."""
 
 import argparse
 import errno
 import os
+import re
 import shlex
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import textwrap
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from utils.errors import UserError
 from utils.plugins import ROOT
 
-Progress = Callable[[int, int], None]
 USERS_ERRORS = (  # a folder given in an option that cannot be written to, a full disk
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOSPC,
 )  # fmt: skip
@@ -25,11 +24,26 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message}. See {self.prog} --help.\n")  # one line, without the usage
 
 
-def parser(description: str, example: str) -> argparse.ArgumentParser:
-    """Return a parser whose --help ends with a working example, and whose errors are one line."""
-    return _Parser(
-        description=description, epilog=f"example:\n  {example}", formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+class _Help(argparse.RawDescriptionHelpFormatter):
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Wrap paragraphs of prose; those that are indented are code, which stays as it is."""
+        parts = textwrap.dedent(text).strip().split("\n\n")
+        code = re.compile("^ ", re.MULTILINE)
+        return "\n\n".join(part if code.search(part) else textwrap.fill(part, width) for part in parts)
+
+
+def parser(description: str, *examples: str) -> argparse.ArgumentParser:
+    """Return a parser whose --help ends with working examples, and whose errors are one line.
+
+    Args:
+        description: paragraphs, wrapped to the width of the terminal; indented ones are left as they are.
+        examples: whole commands, each at most 78 characters a line.
+    """
+    shown = "\n".join(f"  {line}" for example in examples for line in example.splitlines())
+    head = "example:" if len(examples) == 1 else "examples:"
+    module = re.match(r"python (-m \S+)", examples[0])
+    prog = f"python {module[1]}" if module else None  # argparse would name the file alone
+    return _Parser(prog, description=description, epilog=f"{head}\n{shown}", formatter_class=_Help)
 
 
 def add_experiment_options(to: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -42,7 +56,7 @@ def add_experiment_options(to: argparse.ArgumentParser, *, required: bool = True
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="override a config key, e.g. corpora.0.root=EMO-DB",
+        help="override a key of --config, e.g. corpora.0.root=EMO-DB",
     )
     to.add_argument("--features", type=Path, default=ROOT / "features", metavar="DIR", help="the cache (features/)")
     to.add_argument("--limit", type=positive, metavar="N", help="only N clips a class, for a trial")
@@ -108,74 +122,3 @@ def run(main: Callable[[Sequence[str] | None], int]) -> None:
     except KeyboardInterrupt:
         print("stopped; what was finished is kept", file=sys.stderr)
         sys.exit(130)
-
-
-@contextmanager
-def progress(what: str, unit: str = "clips") -> Iterator[Progress]:
-    """Yield report(done, total): a bar with rate and time left on a terminal, a plain line every 10 s elsewhere."""
-    if sys.stderr.isatty():
-        with _bar(what, unit) as report:
-            yield report
-        return
-    started = last = time.monotonic()
-
-    def report(done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= 10 and done:
-            rate = done / (now - started)
-            left = (total - done) / rate
-            print(f"{what}: {done}/{total} {unit}, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr, flush=True)
-            last = now
-
-    yield report
-
-
-@contextmanager
-def _bar(what: str, unit: str) -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn(unit),
-        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(compact=True),
-    )  # fmt: skip
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(what, total=None, rate="")
-        started = time.monotonic()
-
-        def report(done: int, total: int) -> None:
-            rate = done / max(time.monotonic() - started, 1e-9)
-            bars.update(task, completed=done, total=total, rate=f"{rate:.1f}/s")
-
-        yield report
-
-
-@contextmanager
-def training_lines(name: str) -> Iterator[Callable[[dict], None]]:
-    """Yield report(line): a live line of epoch, loss, UAR, time left on a terminal, elsewhere a plain line a fold."""
-    live = sys.stderr.isatty()
-    width, said = 0, []
-
-    def report(line: dict) -> None:
-        nonlocal width
-        if "device" in line and not said:
-            said.append(line["device"])
-            print(f"{name} trains on {said[0]}", file=sys.stderr, flush=True)
-        where = f"{name} " + (f"fold {line['fold']}/{line['folds']}" if line["fold"] else "shipped model")
-        if "epoch" not in line:
-            done = "kept from before" if line.get("cached") else f"UAR {line['uar']:.3f}"
-            text = f"{where} ({line['name']}): {done}"
-            print(f"\r{text:<{width}}" if live else text, file=sys.stderr, flush=True)
-        elif live:
-            run = f" run {line['run']}" if line["runs"] > 1 else ""
-            uar = f" val UAR {line['val_uar']:.3f}" if "val_uar" in line else ""
-            text = f"{where}{run} epoch {line['epoch']}/{line['epochs']} loss {line['loss']:.3f}{uar}"
-            text += f" at most {line['seconds_left']:.0f} s"
-            print(f"\r{text:<{width}}", end="", file=sys.stderr, flush=True)
-            width = max(width, len(text))
-
-    yield report
-    if live and width:
-        print(f"\r{'':<{width}}\r", end="", file=sys.stderr)

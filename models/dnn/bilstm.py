@@ -1,7 +1,8 @@
 """Bidirectional LSTM, one or two layers, on its last states or with additive attention.
 
 The family of the 201 frame features: last state -> tanh -> dropout -> 256 ReLU -> softmax, or
-layer norm -> additive attention -> dropout -> 256 ReLU -> softmax.
+layer norm -> additive attention -> dropout -> 256 ReLU -> softmax. Graves & Schmidhuber 2005,
+doi 10.1016/j.neunet.2005.06.042; attention: Bahdanau, Cho & Bengio 2015, arXiv 1409.0473.
 """
 
 import keras
@@ -24,6 +25,9 @@ def build(
     """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities.
 
     Padding frames do not move the states and get no weight in the pooling.
+
+    Args:
+        attention: additive attention over all frames instead of the last states.
     """
     frames, lengths, mask = frame_inputs(frame_shape)
     x = frames

@@ -2,6 +2,7 @@
 
 2 x [Conv1D 32 k5 same, batch norm, ReLU, dropout .5] -> flatten -> dense 32, batch norm, ReLU, dropout .5
 -> softmax, as in public code for functionals. On frames the flatten becomes a masked mean over time.
+Convolutional networks: LeCun et al. 1998, doi 10.1109/5.726791.
 """
 
 import keras

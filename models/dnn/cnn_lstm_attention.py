@@ -2,6 +2,7 @@
 
 Conv1D 64 and 128 (k3, batch norm, ReLU), max-pool 2, 2 x BiLSTM 128 with dropout .5, attention with the last state as
 query, both side by side (512), dropout .5, softmax. After the public system on 187 x 216 frames of RAVDESS.
+Attention: Luong, Pham & Manning 2015, doi 10.18653/v1/D15-1166.
 """
 
 import keras

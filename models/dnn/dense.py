@@ -18,7 +18,12 @@ def build(
     dropout: float = 0.5,
     limit: float = 4.0,
 ) -> keras.Model:
-    """Return the uncompiled network, (batch, dims) -> (batch, n_classes) probabilities."""
+    """Return the uncompiled network, (batch, dims) -> (batch, n_classes) probabilities.
+
+    Args:
+        units: widths of the hidden layers.
+        limit: deviations at which features are cut.
+    """
     inputs = keras.Input(frame_shape, name="vector")
     x = keras.layers.Dropout(dropout)(keras.ops.clip(inputs, -limit, limit))
     for size in units:

@@ -26,6 +26,10 @@ def build(
     """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities.
 
     Convolutions are causal, so that padding, last in both directions, reaches no real frame.
+
+    Args:
+        levels: so many dilations, 1, 2, 4, ...
+        stacks: how often the levels come, one after another.
     """
     frames, lengths, mask = frame_inputs(frame_shape)
     forward = keras.layers.Conv1D(filters, 1, name="forward")(frames)

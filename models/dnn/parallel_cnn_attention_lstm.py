@@ -4,6 +4,7 @@ Conv blocks of 16, 32, 64, 64 (pools 2, 4, 4, 4), one branch a kernel size, besi
 bands -> BiLSTM 128 -> softmax(w . h) attention. After the public "parallel CNN - attention LSTM" for RAVDESS;
 published variants have two branches of equal kernels (3, 3) or of different ones (3, 5). Convolutions are
 averaged over time where the originals flatten a fixed length.
+Attention: Zhou et al. 2016, doi 10.18653/v1/P16-2034.
 """
 
 import keras

@@ -3,6 +3,7 @@
 Chunks of 128 frames every 64; conv blocks of 16, 32, 64 (3x3, pools 2, 4, 4); BiLSTM 64; softmax(w . h) attention;
 softmax. After the public "stacked CNN - attention LSTM" for RAVDESS (128 mel bands; 582,761 parameters in
 PyTorch, 582,249 here, where an LSTM has one bias and not two).
+Attention: Zhou et al. 2016, doi 10.18653/v1/P16-2034.
 """
 
 import keras

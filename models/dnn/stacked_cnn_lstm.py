@@ -3,6 +3,7 @@
 Chunks of 128 frames every 64; conv blocks of 16, 32, 64, 128 (3x3, pools 2, 4, 4, 4); LSTM 64; softmax. After the
 public "stacked CNN - LSTM" for RAVDESS (128 mel bands; 147,816 parameters in PyTorch, 147,560 here, where
 an LSTM has one bias and not two).
+Convolutions before an LSTM on emotional speech: Trigeorgis et al. 2016, doi 10.1109/ICASSP.2016.7472669.
 """
 
 import keras

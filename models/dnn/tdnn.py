@@ -21,7 +21,11 @@ def build(
     dense: int = 128,
     dropout: float = 0.3,
 ) -> keras.Model:
-    """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities."""
+    """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities.
+
+    Args:
+        dilations: a convolution each, the frames from one that it sees to the next.
+    """
     frames, lengths, mask = frame_inputs(frame_shape)
     x = FrameNorm()(keras.layers.Dense(filters)(frames), mask=mask)
     x = Blank()(keras.layers.ReLU()(x), mask)  # (B, T, filters)

@@ -1,0 +1,133 @@
+"""The pages that are made of the source: commands, config keys, plug-ins, experiments, the glossary.
+
+Nothing of them lies in git. A new plug-in, option or key has its page or row at the next build, with no edit here.
+"""
+
+import os
+import re
+import textwrap
+from functools import lru_cache
+from unittest import mock
+
+from docs import commands, plugin_pages, words
+from utils import config as configs
+from utils.plugins import ROOT
+
+ENVIRONMENT = """## Environment
+
+| variable | meaning |
+|---|---|
+| `SER_DATA` | folder below which relative corpus roots lie; `data/` in the checkout unless set |
+| `SER_PRETRAINED` | folder of pretrained encoders; `pretrained/` in the checkout unless set |
+| `KERAS_BACKEND` | `jax` trains the networks on JAX instead of TensorFlow |"""
+PLUGINS = {"corpora": "corpora", "features": "features", "model": "models", "augment": "augmentation"}  # key: pages
+
+
+@lru_cache
+def pages() -> dict[str, str]:
+    """Return path below docs/ -> Markdown of every generated page, in the order of the nav."""
+    found = {"scripts/index.md": _scripts()}
+    found |= {f"scripts/{name}.md": _script(name) for name in commands.names()}
+    found |= {"config.md": _config(), "experiments.md": _experiments(), "glossary.md": _glossary()}
+    return found | plugin_pages.pages()
+
+
+def _scripts() -> str:
+    rows = []
+    for name, call in commands.names().items():
+        parser = commands.parser(name)
+        about = parser.description if parser else commands.docstring(name)
+        rows.append([f"[`{call}`]({name}.md)", words.markdown(about.partition("\n")[0])])
+    told = (
+        "They run from the checkout; `--help` says what a page says. Exit status: 0 done, 1 some data failed after "
+        "all was tried, 2 a wrong option or config. A user's error is one line on stderr."
+    )
+    return words.page("Commands", told, words.table(["command", "what it does"], rows))
+
+
+def _script(name: str) -> str:
+    parser, call = commands.parser(name), commands.names()[name]
+    if parser is None:  # a page of its own kind; its file says how it is started
+        return words.page(f"{name}.py", words.markdown(commands.docstring(name)))
+    with mock.patch.dict(os.environ, COLUMNS="80"):
+        usage = parser.format_usage()
+    parts = [words.markdown(parser.description), f"```text\n{usage}```"]
+    for group in parser._action_groups:
+        rows = [[_option(action), _meaning(action)] for action in group._group_actions if action.dest != "help"]
+        if rows:
+            title = group.title.removeprefix("positional ")
+            parts += [f"## {title[0].upper()}{title[1:]}", words.table(["", ""], rows)]
+    example = re.sub(r"^\s*examples?:\s*\n", "", parser.epilog or "")
+    if example:
+        parts += ["## Example", f"```sh\n{textwrap.dedent(example).strip()}\n```"]
+    return words.page(call.removeprefix("python ").removeprefix("-m "), *parts)
+
+
+def _option(action) -> str:
+    value = action.metavar or ("" if action.choices else action.dest.upper())
+    value = {"+": f" {value} ...", "*": f" [{value} ...]", "?": f" [{value}]", 0: ""}.get(action.nargs, f" {value}")
+    return f"`{', '.join(action.option_strings)}{value}`".replace("` ", "`").replace(" `", "`")
+
+
+def _meaning(action) -> str:
+    text = words.escaped((action.help or "").replace("%%", "%"))
+    text += f": {', '.join(f'`{choice}`' for choice in action.choices)}" if action.choices else ""
+    return text + ("; required" if action.required and action.option_strings else "")
+
+
+def _config() -> str:
+    told = (
+        "One YAML file is one complete experiment; `--set KEY=VALUE` overrides a key from the command line, places in "
+        "lists counted from 0: `--set split.folds=10 --set corpora.0.root=EMO-DB`. What is left out has the default. A "
+        "mistyped key is refused with the nearest valid one.\n\n```yaml\n"
+        + (ROOT / "config/demo_bilstm.yaml").read_text(encoding="utf8").strip()
+        + "\n```"
+    )
+    sections = {key: field.annotation for key, field in configs.Config.model_fields.items() if is_section(field)}
+    parts = [told, "## The experiment", _keys(configs.Config, "", sections)]
+    for key, section in sections.items():
+        parts += [f"## {key}", section.__doc__, _keys(section, f"{key}.", {})]
+    return words.page("Config keys", *parts, ENVIRONMENT)
+
+
+def is_section(field) -> bool:
+    """Whether a field of the config holds keys of its own."""
+    return isinstance(field.annotation, type) and hasattr(field.annotation, "model_fields")
+
+
+def _keys(section: type, prefix: str, nested: dict) -> str:
+    rows = []
+    for key, field in section.model_fields.items():
+        if key in nested:
+            rows.append([f"`{key}`", "mapping", "", f"{nested[key].__doc__.rstrip('.')}: [below](#{key})"])
+            continue
+        default = "*must be given*" if field.is_required() else words.default(field.default)
+        about = words.escaped(field.description)
+        about += f": [which]({PLUGINS[key]}/index.md)" if key in PLUGINS and not prefix else ""
+        rows.append([f"`{prefix}{key}`", words.field_type(section, key), default, about])
+    return words.table(["key", "type", "default", "meaning"], rows)
+
+
+def _experiments() -> str:
+    rows = []
+    for name, raw in plugin_pages.experiments().items():
+        first = (ROOT / "config" / name).read_text(encoding="utf8").partition("\n")[0]
+        about = first.removeprefix("#").strip() if first.startswith("#") else ""
+        heard = raw["features"]["name"] if raw.get("features") else ""
+        used = [("corpora", entry["name"]) for entry in raw["corpora"]]
+        used += [("features", heard)] * bool(heard) + [("models", raw["model"]["name"])]
+        linked = ", ".join(f"[{plugin}]({folder}/{plugin}.md)" for folder, plugin in used)
+        rows.append([f"`{name}`", linked, words.escaped(about)])
+    told = "The files of `config/`, each a whole experiment: `python train.py --config config/NAME.yaml`."
+    return words.page("Experiments", told, words.table(["`config/`", "made of", "what it is"], rows))
+
+
+def _glossary() -> str:
+    from evaluation import glossary
+
+    rows = [[term.name, f"`{key}`", words.escaped(term.meaning)] for key, term in glossary.TERMS.items()]
+    told = (
+        "Every number of `report.html`, `metrics.json`, the workbook and the model card. How to read them together: "
+        "[Reading a report](report.md)."
+    )
+    return words.page("Glossary", told, words.table(["number", "key", "meaning"], rows))

@@ -1,0 +1,182 @@
+"""The pages of the plug-ins: what their docstrings, signatures and constants say, and the experiments that use them."""
+
+import ast
+import re
+from functools import lru_cache
+
+import yaml
+
+from docs import words
+from utils import config as configs
+from utils import plugins
+from utils.plugins import ROOT, Plugin
+
+KINDS = {  # folder of the pages, title, what stands above the table, the config's key
+    "corpora": (
+        "corpora", "Corpora", "What there is to learn from, with licence and paper. Every parser emits the same words "
+        "for emotions, unique ids, and what else a corpus knows; `preprocess.py` holds it to the published counts. "
+        "No audio comes with the zoo.", "corpora",
+    ),
+    "features": (
+        "features", "Features", "What a model hears of a clip. A *vector* is one row a clip, *frames* are a row every "
+        "few milliseconds. Networks take frames or vectors as their page says; estimators take vectors, and of frames "
+        "their mean, deviation, minimum and maximum over time.", "features",
+    ),
+    "models": (
+        "models", "Models", "Networks (Keras) and estimators (scikit-learn). All read clips of any length; scaling, "
+        "masks, calibration, early stopping and the ONNX graph are done for them. What each reaches: "
+        "[results](../results.md).", "model",
+    ),
+    "augment": (
+        "augmentation", "Augmentation", "Other training clips made out of the clips there are. *On audio*: "
+        "`preprocess.py` stores `copies` of each clip, for every model. *On frames*: anew every epoch while a network "
+        "trains. A copy always stays on its clip's side of the split.", "augment",
+    ),
+}  # fmt: skip
+READS = {
+    "frames": "Reads frames.", "vector": "Reads a vector; of frames their statistics over time.",
+    "either": "Reads frames or a vector.", "members": "Reads the probabilities of finished runs.",
+}  # fmt: skip
+SHARED = {  # what models mean by an argument whose docstring does not say it
+    "models.dnn": {
+        "units": "width of the recurrent layer, each way if it runs both ways",
+        "depth": "number of such layers, one after another",
+        "filters": "of a convolution; a list has an entry a layer",
+        "kernel": "width of a convolution, in frames (of a vector, in values)",
+        "kernels": "a branch each, the width of its convolutions",
+        "pool": "frames that become one",
+        "pools": "frames and bands that become one, an entry a layer",
+        "dense": "width of the layer before the softmax; a list: of several",
+        "dropout": "share of the values dropped while training, 0 to 1",
+        "layers": "of the encoder",
+        "heads": "of the attention",
+        "feed_forward": "width inside a layer of the encoder",
+        "width": "of the encoder",
+        "chunk": "frames a chunk",
+        "window": "frames a window",
+        "hop": "frames from one chunk or window to the next",
+    },
+    "models.ml": {
+        "C": "inverse of the penalty's weight; the smaller, the simpler the model",
+        "kernel": "shape of the boundary: `linear` straight, the others curved",
+        "gamma": "how far a clip reaches, as scikit-learn has it",
+        "class_weight": "`balanced` weighs rare emotions up",
+        "iterations": "at most",
+        "units": "width of a hidden layer",
+        "depth": "hidden layers; of a forest, the greatest depth of a tree",
+        "alpha": "weight of the squared penalty",
+        "learning_rate": "step of the optimiser",
+        "batch_size": "clips an update",
+        "neighbours": "how many vote",
+        "weights": "whether nearer ones count more",
+        "shrinkage": "of the covariance, 0 to 1",
+        "trees": "how many",
+        "leaf": "fewest clips in a leaf",
+    },
+}
+SOME = 8  # experiments, named on a plug-in's page
+MADE = {"models.dnn": "A Keras network.", "models.ml": "A scikit-learn estimator."}
+ON = {"frames": "On frames, while a network trains.", "either": "On frames or vectors, while a network trains."}
+
+
+def pages() -> dict[str, str]:
+    """Return path below docs/ -> Markdown, of each kind its list and a page a plug-in."""
+    found = {}
+    for kind, (folder, *_) in KINDS.items():
+        found[f"{folder}/index.md"] = _kind(kind)
+        found |= {f"{folder}/{name}.md": _plugin(kind, plugin) for name, plugin in plugins.every(kind).items()}
+    return found
+
+
+@lru_cache
+def experiments() -> dict[str, dict]:
+    """Return the name of every file of config/ -> what it says."""
+    paths = sorted((ROOT / "config").glob("*.yaml"))
+    return {path.name: configs.parse_yaml(path.read_text(encoding="utf8"), path.name) for path in paths}
+
+
+def _kind(kind: str) -> str:
+    _, title, told, _ = KINDS[kind]
+    head, rows = ["name", "what it is"], []
+    for name, plugin in plugins.every(kind).items():
+        row = [f"[`{name}`]({name}.md)", words.markdown(plugin.summary)]
+        rows.append(row + ([words.markdown(plugin.licence or "yours")] if kind == "corpora" else []))
+    head += ["licence"] if kind == "corpora" else []
+    more = f"One more is one more file: [how to](../add/{plugins.KINDS[kind].word}.md)."
+    return words.page(title, told, words.table(head, rows), more)
+
+
+def _plugin(kind: str, plugin: Plugin) -> str:
+    module, lead, meanings = _docstrings(plugin)
+    constants, parts = plugin.constants, [words.markdown(module)]
+    if "SOURCE" in constants:
+        parts += ["## How to get it", words.markdown(constants["SOURCE"])]
+    parts.append(" ".join(filter(None, [MADE.get(plugin.package), READS.get(constants.get("INPUT"))])))
+    parts += [ON.get(constants.get("ON")), f"```yaml\n{KINDS[kind][3]}: {_sample(kind, plugin)}\n```", "## Arguments"]
+    if kind != "corpora":
+        parts.append(f"`{plugin.kind.function}(...)`: {words.markdown(lead)}")
+    parts.append(_arguments(plugin, SHARED.get(plugin.package, {}) | meanings))
+    users = [f"`{name}`" for name, raw in experiments().items() if plugin.name in _named(raw.get(KINDS[kind][3]))]
+    if users:
+        more = f" and {len(users) - SOME} [more](../experiments.md)" if len(users) > SOME else ""
+        parts += ["## Experiments", f"In `config/`: {', '.join(users[:SOME])}{more}."]
+    return words.page(plugin.name, *parts, f"Source: `{plugin.package.replace('.', '/')}/{plugin.name}.py`")
+
+
+def _arguments(plugin: Plugin, meanings: dict[str, str]) -> str:
+    stated = dict(plugin.arguments)
+    if plugin.constants.get("ON") == "audio":  # what every one of them takes: augmentation.variants
+        stated["copies"] = plugins.Argument("int", 1)
+        meanings = meanings | {"copies": "how many of each clip `preprocess.py` stores"}
+    rows = [
+        [f"`{name}`", words.type_of(argument.annotation), _default(argument), words.markdown(meanings.get(name, ""))]
+        for name, argument in stated.items()
+    ]
+    head = ["argument", "type", "default", "meaning"]
+    width = 4 if any(row[3] for row in rows) else 3
+    return words.table(head[:width], [row[:width] for row in rows]) if rows else "None."
+
+
+def _named(section) -> list[str]:
+    return [part["name"] for part in (section if isinstance(section, list) else [section] if section else [])]
+
+
+def _default(argument: plugins.Argument) -> str:
+    return "*must be given*" if argument.default is plugins.REQUIRED else words.default(argument.default)
+
+
+def _sample(kind: str, plugin: Plugin) -> str:
+    """Return the shortest section of a config that chooses the plug-in."""
+    entry = {"name": plugin.name} | ({"root": _root(plugin)} if kind == "corpora" else {})
+    for name, argument in plugin.arguments.items():
+        if argument.default is plugins.REQUIRED:
+            entry[name] = ["run_a", "run_b"] if argument.annotation.startswith("list") else f"my_{name}"
+    text = yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=1000).strip()
+    return f"[{text}]" if kind in ("corpora", "augment") else text
+
+
+def _root(plugin: Plugin) -> str:
+    """Return where a corpus lies in the experiments; elsewhere where its download or its card puts it."""
+    used = [entry["root"] for raw in experiments().values() for entry in raw["corpora"] if entry["name"] == plugin.name]
+    home = plugin.name.upper() if plugin.licence else "mine"
+    return used[0] if used else plugin.constants.get("DOWNLOAD", {}).get("folder", home)
+
+
+def _docstrings(plugin: Plugin) -> tuple[str, str, dict[str, str]]:
+    """Return the module's docstring, the lead of its function's, and what that says of each argument."""
+    path = ROOT.joinpath(*plugin.package.split("."), f"{plugin.name}.py")
+    tree = ast.parse(path.read_text(encoding="utf8"))
+    function = next(
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == plugin.kind.function
+    )
+    text = ast.get_docstring(function) or ""
+    lead, *_ = re.split(r"^(?:Args|Raises|Returns|Yields):$", text, flags=re.MULTILINE)
+    meanings = {}
+    stated = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)
+    entries = re.findall(
+        r"^    (\w[\w, ]*): (.*?)(?=^    \w|\Z)", stated[1] if stated else "", re.MULTILINE | re.DOTALL
+    )
+    for names, meaning in entries:
+        meaning = re.sub(r"\bNone\b", "`null`", " ".join(meaning.split()))
+        meanings |= dict.fromkeys(names.split(", "), meaning)
+    return ast.get_docstring(tree) or "", lead.strip(), meanings

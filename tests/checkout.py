@@ -1,0 +1,40 @@
+"""A copy of the checkout to run commands in, as a user who has just cloned it."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from utils.plugins import ROOT
+
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", ".*_cache", "__pycache__", "data", "site", "features", "checkpoints", "pretrained", "explorations"
+)
+
+
+def copy(to: Path) -> Path:
+    """Copy the project without what was made in it; return where it is."""
+    shutil.copytree(ROOT, to, ignore=LEFT_OUT)
+    return to
+
+
+def blocks(text: str) -> list[list[str]]:
+    """Return the commands of every block of shell lines, continued lines joined, comments left out."""
+    found = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [re.sub(r"\\\n\s*", "", block).splitlines() for block in found]
+    return [[command for line in block if (command := line.partition("  #")[0].strip())] for block in lines]
+
+
+def run(command: str, folder: Path, **environment: str) -> str:
+    """Run a documented command of Python in a copy of the checkout; return its output, AssertionError if it fails."""
+    python, *rest = shlex.split(command)
+    assert python in ("python", ".venv/bin/python"), command
+    known = {key: value for key, value in os.environ.items() if key != "SER_DATA"}
+    done = subprocess.run(
+        [sys.executable, *rest], cwd=folder, env=known | environment, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return done.stdout

@@ -1,0 +1,111 @@
+"""What README.md, --help and the notebook tell a user to type, typed in a fresh copy of the checkout."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import checkout
+import nbclient
+import nbformat
+import pytest
+
+from utils.plugins import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf8")
+BLOCKS = checkout.blocks(README)
+DEMO = next(block for block in BLOCKS if "corpora.demo" in " ".join(block))
+MINE = next(block for block in BLOCKS if "mine.yaml" in " ".join(block))
+PUBLIC = next(block for block in BLOCKS if "corpora.download" in " ".join(block))
+TABLE = re.findall(r"^\| `(python [^`]+)` \|", README, re.MULTILINE)
+FILLED = {"NAME": "demo_svm", "A.yaml": "config/demo_svm.yaml", "call.wav": "data/demo/m08/m08_sad_1.wav",
+          "calls": "data/demo/m08", "--trials 20": "--trials 2"}  # fmt: skip
+# another corpus or a second one is needed: tests/test_honesty.py, test_cross_corpus.py, test_evaluate.py run these
+ELSEWHERE = re.compile(r"--other|--matrix|evaluate\.py|corpora\.download|extract_feats\.convert")
+SPEECH = Path(os.environ.get("SER_DATA", "")) / "RAVDESS"
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """Return a copy of the checkout in which the README's demo has run."""
+    folder = checkout.copy(tmp_path_factory.mktemp("clone") / "ser-zoo")
+    for command in DEMO:
+        if not re.search(r"-m (venv|pip) ", command):
+            checkout.run(command, folder)
+    return folder
+
+
+def test_the_demo_leaves_what_the_readme_says(here):
+    assert (here / "data/demo/m08").is_dir() and (here / "demo_radar.png").stat().st_size > 10_000
+    for name in ("demo_svm", "demo_bilstm"):
+        assert (here / f"checkpoints/{name}/model.onnx").exists() and (
+            here / f"checkpoints/{name}/report.html"
+        ).exists()
+    assert len(DEMO) == 6  # two of them install
+
+
+def examples() -> list[str]:
+    """Return the examples of every --help, those first that make what the others read."""
+    sources = [*sorted(ROOT.glob("*.py")), *sorted(ROOT.glob("evaluation/*.py")), *sorted(ROOT.glob("corpora/*.py"))]
+    found = []
+    for path in sources:
+        if "cli.parser(" in path.read_text(encoding="utf8"):
+            command = [path.name] if path.parent == ROOT else ["-m", f"{path.parent.name}.{path.stem}"]
+            shown = subprocess.run(
+                [sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+            ).stdout
+            text = re.sub(r"\\\n\s*", "", shown.partition("\nexample")[2])
+            found += re.findall(r"^  (python .+)$", text, re.MULTILINE)
+    return found
+
+
+@pytest.mark.parametrize("command", [command for command in examples() if not ELSEWHERE.search(command)])
+def test_the_example_of_help_works(here, command):
+    assert checkout.run(command, here)
+
+
+@pytest.mark.parametrize("command", [command for command in TABLE if not ELSEWHERE.search(command)])
+def test_the_command_of_the_readme_works(here, command):
+    for word, real in FILLED.items():
+        command = command.replace(word, real)
+    assert checkout.run(command, here)
+
+
+def test_own_recordings_in_five_minutes(here):
+    config = re.search(r"```yaml\n(name: mine\n.*?)```", README, re.DOTALL)[1]
+    (here / "mine.yaml").write_text(config, encoding="utf8")
+    for path in (here / "data/demo").rglob("*.wav"):
+        to = here / "data/mine" / path.stem.split("_")[1]
+        to.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, to)
+    shutil.copy(path, here / "call.wav")
+    *commands, page = MINE
+    assert page == "streamlit run app.py"  # tests/test_app_browser.py
+    for command in commands:
+        checkout.run(command, here)
+    assert (here / "explorations/mine/explore.html").exists() and (here / "call_radar.png").exists()
+    assert "8 speakers" in (here / "checkpoints/mine/metrics.txt").read_text(encoding="utf8")
+
+
+@pytest.mark.skipif(not SPEECH.is_dir(), reason="no real speech: SER_DATA holds no RAVDESS")
+def test_a_public_corpus(here):
+    export, download, preprocess, train = PUBLIC
+    assert export.startswith("export SER_DATA=") and "corpora.download ravdess" in download
+    data = {"SER_DATA": str(SPEECH.parent)}
+    assert "96 clips, 96 extracted" in checkout.run(f"{preprocess} --limit 12", here, **data)
+    said = checkout.run(f"{train} --limit 12 --set train.epochs=2", here, **data)
+    assert re.search(r"ravdess_cnn1d_is10 - ravdess_svm_is10: [+-]0\.\d{3} UAR", said)
+
+
+def test_the_notebook_runs_from_top_to_bottom(tmp_path):
+    folder = checkout.copy(tmp_path / "ser-zoo")
+    notebook = nbformat.read(folder / "examples/quickstart.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells), "kept without outputs"
+    where = {"metadata": {"path": str(folder / "examples")}}
+    nbclient.NotebookClient(notebook, timeout=280, kernel_name="python3", resources=where).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
+    said = "".join(output.text for output in outputs if output.output_type == "stream")
+    assert "tested on       protocol" in said and "demo_bilstm - demo_svm:" in said

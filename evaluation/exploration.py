@@ -89,6 +89,12 @@ def eta_squared(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return np.divide(between, total, out=np.zeros_like(total), where=total > 0).clip(0, 1)
 
 
+def chance(groups: np.ndarray) -> float:
+    """Return the eta squared that these groups give a column by chance, on average."""
+    known = groups[groups != NOBODY]
+    return (len(np.unique(known)) - 1) / (len(known) - 1) if len(known) > 1 else 0.0
+
+
 def some(n: int, *, seed: int) -> np.ndarray:
     """Return the numbers of at most MAPPED of n clips, in their order, by chance."""
     return np.sort(np.random.default_rng(seed).permutation(n)[:MAPPED])
@@ -121,7 +127,7 @@ def separation(values: np.ndarray, groups: np.ndarray, speakers: np.ndarray, *, 
     moving = z.any(axis=0)
     if not moving.any():
         return found
-    found |= {"variance": float(eta_squared(values, groups)[moving].mean()), "variance_chance": (k - 1) / (n - 1)}
+    found |= {"variance": float(eta_squared(values, groups)[moving].mean()), "variance_chance": chance(groups)}
     chosen = some(n, seed=seed)
     return found | _neighbours(z[chosen], groups[chosen], speakers[chosen])
 

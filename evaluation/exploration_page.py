@@ -117,7 +117,7 @@ def _recordings(found: Found, folder: Path) -> Section:
         "Recordings",
         *tables,
         tag("p", tag("small", note)),
-        html.bullets(survey.same(found)),
+        html.bullets([*survey.same(found), *inventory.told(found["recordings"])]),
         _picture(
             folder, "recordings", "Histograms of duration, level, noise and bandwidth",
             "Two hills, or clips far from the rest, mean more than one microphone, room or editor.",

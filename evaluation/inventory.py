@@ -21,7 +21,7 @@ RECORDED = {  # fact of a recording -> what it is, with its unit
     "channels": "channels of the file",
 }
 QUANTILES = {"least": 0.0, "p5": 0.05, "median": 0.5, "p95": 0.95, "most": 1.0}
-CLIPPED = 1e-3  # share of the samples at full scale from which a clip is called clipped
+TOLD = 0.5  # share of a fact's variance, beyond chance, from which it is said to go with the emotion or the speaker
 
 
 def facts(data: Dataset, sounds: Mapping[str, Sound]) -> dict[str, np.ndarray]:
@@ -80,7 +80,7 @@ def speakers(data: Dataset) -> list[dict[str, Any]]:
 
 def recordings(data: Dataset, found: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
     """Return a row a corpus and fact: ``clips`` where it is known, mean, QUANTILES, and the share of its variance
-    that lies between emotions and between speakers; None where nothing differs.
+    that lies between emotions and between speakers, None where nothing differs, and what it were by chance.
     """
     rows = []
     for corpus in corpora(data):
@@ -94,8 +94,19 @@ def recordings(data: Dataset, found: Mapping[str, np.ndarray]) -> list[dict[str,
                 {"corpus": corpus, "fact": fact, "clips": int(mine.sum()), "mean": float(known.mean())}
                 | {name: float(np.quantile(known, q)) for name, q in QUANTILES.items()}
                 | {f"eta2_{by}": _share(known, groups) for by, groups in shares.items()}
+                | {f"chance_{by}": exploration.chance(groups) for by, groups in shares.items()}
             )
     return rows
+
+
+def told(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return in words which facts of the recordings go with the emotion or the speaker, for rows of ``recordings``."""
+    return [
+        f"{row['corpus']}: {RECORDED[row['fact']].partition(',')[0]} goes with the {by} (η² {row[f'eta2_{by}']:.2f})"
+        for by in ("emotion", "speaker")
+        for row in rows
+        if row[f"eta2_{by}"] is not None and row[f"eta2_{by}"] - row[f"chance_{by}"] >= TOLD
+    ]
 
 
 def _share(values: np.ndarray, groups: np.ndarray) -> float | None:

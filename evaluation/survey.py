@@ -46,7 +46,7 @@ def of_clips(
     data = _heard(data)
     facts = inventory.facts(data, sounds)
     found = {
-        "name": name, "labels": data.labels, "data": data, "facts": facts, "seed": seed,
+        "name": name, "labels": data.labels, "data": data, "facts": facts,
         "classes": inventory.classes(data), "speakers": inventory.speakers(data),
         "recordings": inventory.recordings(data, facts), "duplicates": inventory.duplicates(data),
     }  # fmt: skip
@@ -142,7 +142,7 @@ def summary(found: Found) -> list[str]:
         "  " + ", ".join(f"{label}\N{NO-BREAK SPACE}{n:,}" for label, n in zip(data.labels, counts, strict=True))
     )
     lines += [_corpus_line(found, corpus, facts) for corpus in found["classes"]]
-    lines += [f"  {line}" for line in same(found)]
+    lines += [f"  {line}" for line in (*same(found), *inventory.told(found["recordings"]))]
     wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH, subsequent_indent="    ")]
     wrapped += ["", *_structure_lines(found["structure"]), ""]
     wrapped += [part for said in verdict(found) for part in textwrap.wrap(said, WIDTH)]

@@ -35,7 +35,7 @@ def sounds(data) -> dict[str, Sound]:
 def complete(data, **facts):
     """Return a toy data set with what the cache would tell of its recordings."""
     n = len(data)
-    heard = {f"heard_{name}": np.linspace(20, 40, n) for name in ("snr_db", "bandwidth_hz", "crest_db")}
+    heard = {f"heard_{name}": 20.0 + np.arange(n) % 11 for name in ("snr_db", "bandwidth_hz", "crest_db")}
     return replace(data, facts=data.facts | {"seconds": 2 + np.arange(n) % 7 / 7} | heard | facts)
 
 
@@ -198,6 +198,7 @@ def test_clips_speakers_and_recordings_are_counted():
     own = data.facts["seconds"][data.facts["corpus"] == "two"]
     assert (seconds["least"], seconds["median"], seconds["mean"]) == (own.min(), np.median(own), own.mean())
     rate = next(row for row in found["recordings"] if row["fact"] == "rate")
+    assert inventory.told(found["recordings"]) == [] and seconds["chance_speaker"] == 2 / 26
     assert rate["median"] == 16000 and rate["eta2_emotion"] is None is rate["eta2_speaker"]
 
 
@@ -207,6 +208,16 @@ def test_a_clip_of_which_nothing_is_known_is_not_counted_among_the_recordings():
     assert np.isnan(found["rms_db"][0]) and not np.isnan(found["rms_db"][1:]).any()
     del data.facts["heard_snr_db"]
     assert np.isnan(inventory.facts(data, {})["snr_db"]).all()
+
+
+def test_a_recording_that_gives_the_speaker_or_the_emotion_away_is_named():
+    data = complete(toy.dataset(takes=3))
+    speakers, _ = exploration.codes(data.speakers)
+    data = replace(data, facts=data.facts | {"heard_snr_db": 30.0 + speakers, "seconds": 1.0 + data.truth})
+    assert inventory.told(surveyed(data)["recordings"]) == [
+        "toy: duration goes with the emotion (η² 1.00)",
+        "toy: loud over quiet parts goes with the speaker (η² 1.00)",
+    ]
 
 
 def test_several_corpora_are_told_apart_together_and_alone():

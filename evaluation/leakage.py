@@ -31,7 +31,7 @@ VERDICTS = {
     "not audited": "the record is incomplete",
     "tuned": "its settings were chosen by this very score; quote the held-out speakers'",
 }
-PASSED_ON = {"leaks": "leak", "not audited": "missing", "tuned": "tuned"}  # a member's verdict -> the ensemble's finding
+PASSED_ON = {"leaks": "leak", "not audited": "missing", "tuned": "tuned"}  # verdict of a member -> finding
 Sides = Mapping[str, Clips]  # purpose -> clips
 Finding = dict[str, Any]  # severity, kind, text, folds, clips, examples
 

@@ -22,21 +22,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _over_time(options)
     from extract_feats import batch
     from extract_feats.serving import Extractor
+    from models.answering import answers as answered
+    from models.answering import least, provenance
     from models.runtime import Predictor
 
     predictor = Predictor(options.checkpoint)
-    wanted = Wanted(_least(predictor.card, options.coverage), options.abstain_below)
+    wanted = Wanted(least(predictor.card, options.coverage), options.abstain_below)
     extractor = Extractor(predictor.card)
     files = list(_files(options.inputs))
     alone = len(files) == 1 and files[0] != "-" and not Path(options.inputs[0]).is_dir()
     charts = _charts(files, options.radar) if options.radar or alone else {}
     speaker = _enrolment(predictor, extractor, options.enroll) if options.enroll else None
     if not options.json:
-        print(_provenance(predictor.card, options.coverage))
+        print(provenance(predictor.card, options.coverage))
     answers = []
     with bars.progress("predicting", "files") if len(files) > 1 else nullcontext(lambda done, total: None) as report:
         for found in batch.read(extractor, files, jobs=options.jobs, dask=options.dask):
-            for answer in _answers(predictor, found, speaker, wanted):
+            for answer in answered(predictor, found, speaker, wanted):
                 answers.append(answer)
                 _say(answer, as_json=options.json)
                 report(len(answers), len(files))
@@ -49,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _over_time(options: argparse.Namespace) -> int:
     """Do --timeline or --live."""
     from extract_feats.serving import Extractor
+    from models.answering import provenance, window_note
     from models.recording import live
     from models.runtime import Predictor
     from models.timeline import Grid
@@ -62,9 +65,9 @@ def _over_time(options: argparse.Namespace) -> int:
     predictor = Predictor(options.checkpoint)
     extract = Extractor(predictor.card).window
     if not options.json:
-        print(_provenance(predictor.card, None), flush=True)
-        if any(member["clip"]["trim_db"] is None for member in predictor.card.get("members", [predictor.card])):
-            print("note: trained on clips with their silence; for windows of speech train with clip.trim_db, e.g. 30")
+        print(provenance(predictor.card, None), flush=True)
+        if note := window_note(predictor.card):
+            print(f"note: {note}")
     if options.timeline:
         return _timeline(options, predictor, extract, least=options.least, adapt=options.adapt, **settings)
     audio = audio or stream.open_pipe(sys.stdin.buffer, rate=options.rate, channels=len(options.channels) or 1)
@@ -92,48 +95,6 @@ def _timeline(options: argparse.Namespace, predictor, extract, **settings) -> in
         said = timeline_files.summary(document) + f"\ntimeline: {prefix}.csv, .json, .TextGrid, .png"
         print(json.dumps(document, ensure_ascii=False) if options.json else said, flush=True)
     return status
-
-
-def _least(card: dict, coverage: float | None) -> float | None:
-    """Return the least probability of a label in a set at this coverage; None if no sets are asked for.
-
-    Raises:
-        ConfigError: the checkpoint knows no such coverage.
-    """
-    from utils.errors import ConfigError
-
-    if coverage is None:
-        return None
-    known = card.get("conformal") or {}
-    if not known:
-        raise ConfigError(f"--coverage: {card['name']} has no thresholds: train it again, on clips of known speakers.")
-    if f"{coverage:g}" not in known:
-        raise ConfigError(f"--coverage {coverage:g}: {card['name']} has thresholds for {', '.join(known)}.")
-    return known[f"{coverage:g}"]["threshold"]
-
-
-def _answers(predictor, found: list[tuple], speaker, wanted: Wanted) -> Iterator[Answer]:
-    """Yield what is said of files, given what was read of each or the reason (str) why nothing was."""
-    features = [read[0] for _, read in found if not isinstance(read, str)]
-    rows = iter(predictor.probabilities(features, speaker) if features else ())
-    for file, read in found:
-        if isinstance(read, str):
-            yield Answer(file, error=read)
-        else:
-            by_label = {label: round(float(p), 6) for label, p in zip(predictor.labels, next(rows), strict=True)}
-            yield Answer(file, by_label, wanted=wanted, hints=_hints(predictor.card, *read))
-
-
-def _hints(card: dict, features, channel: list[dict]) -> list[dict]:
-    """In what a clip is unlike those that the model, or any member of an ensemble, was trained on."""
-    from models import familiarity
-
-    members = list(zip(card["members"], features, channel, strict=True)) if "members" in card else None
-    found = {}
-    for member, part, heard in members or [(card, features, channel[0])]:
-        one = familiarity.hints(member.get("familiar"), [part], {name: [value] for name, value in heard.items()})
-        found = {hint["hint"]: hint for hint in one[0]} | found
-    return list(found.values())
 
 
 def _say(answer: Answer, *, as_json: bool) -> None:
@@ -167,18 +128,6 @@ def _enrolment(predictor, extractor, folder: Path):
     if not folder.is_dir():
         raise DataError(f"--enroll {folder}: no such folder. Give one with a few clips of the speaker.")
     return predictor.enrolled([extractor(file) for file in _files([str(folder)])])
-
-
-def _provenance(card: dict, coverage: float | None) -> str:
-    lines = [f"{card['name']}: {card['evidence']}", *(f"note: {note}" for note in card["notes"])]
-    if coverage is not None:
-        held = card["conformal"][f"{coverage:g}"]
-        whom = "strangers" if card["protocol"]["speaker_disjoint"] else "speakers that were trained on"
-        lines.append(
-            f"label sets at {coverage:.0%}: {held['coverage']:.1%} held the truth for {whom}, "
-            f"{held['lowest']:.1%} for the one they suited least"
-        )
-    return "\n".join(lines)
 
 
 def _charts(files: list[str], radar: Path | None) -> dict[str, Path]:

@@ -19,6 +19,7 @@ ENVIRONMENT = """## Environment
 |---|---|
 | `SER_DATA` | folder below which relative corpus roots lie; `data/` in the checkout unless set |
 | `SER_PRETRAINED` | folder of pretrained encoders; `pretrained/` in the checkout unless set |
+| `SER_CHECKPOINTS` | folder of the checkpoints that the web page offers; `checkpoints/` in the checkout unless set |
 | `KERAS_BACKEND` | `jax` trains the networks on JAX instead of TensorFlow |"""
 PLUGINS = {"corpora": "corpora", "features": "features", "model": "models", "augment": "augmentation"}  # key: pages
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from evaluation.maps import Blocks, Map, Part
 from models.common import EmotionModel
-from utils import plugins
+from models.timing import frame_seconds
 from utils.config import Config
 from utils.dataset import Frames
 from utils.errors import ConfigError
@@ -68,11 +68,5 @@ def profile(weights: np.ndarray) -> np.ndarray:
 
 def at(model: EmotionModel, clip: np.ndarray, config: Config, seconds: float) -> tuple[np.ndarray, ...]:
     """Return when the frames of a clip are, in seconds, and their attention, 1 on average; (frames,) both."""
-    arguments = {key: value for key, value in config.features.items() if key != "name"}
-    grid = plugins.get("features", config.features["name"]).load().layout(**arguments).grid
     (weights,) = model.attention(Frames([clip]))
-    frames = np.arange(len(weights))
-    if grid is None:  # the plug-in does not say when its frames are
-        return (frames + 0.5) / len(weights) * seconds, weights * len(weights)
-    hop, start = grid.in_ms(config.rate)
-    return (start + frames * hop) / 1000, weights * len(weights)
+    return frame_seconds(config.features, config.rate, len(weights), seconds), weights * len(weights)

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from utils import plugins
+from utils import licences
 from utils.errors import ConfigError
 
 
@@ -37,14 +37,8 @@ class Finished:
         """Return what the model is made with and the licence of each, as the plug-ins of these kinds state."""
         names = {("corpora", entry["name"]) for entry in self.config["corpora"]}
         names |= {("models", self.card["model"]["name"])}
-        names |= {("features", name) for section in self.features for name in _names(section)}
-        rows = [(plugins.get(*pair), pair) for pair in sorted(names)]
-        own = "your own recordings: yours to know, and the speakers' consent with them"
-        return [
-            (name if kind == "corpora" else plugin.summary.partition(":")[0].rstrip("."), plugin.licence or own)
-            for plugin, (kind, name) in rows
-            if kind in kinds and (plugin.licence or kind == "corpora")
-        ]
+        names |= {("features", name) for section in self.features for name in licences.features(section)}
+        return licences.stated(pair for pair in names if pair[0] in kinds)
 
     def table(self, name: str) -> list[dict[str, str]]:
         """Return the rows of a CSV file beside, none if there is no such file."""
@@ -71,7 +65,3 @@ def read(folder: Path) -> Finished:
             raise ConfigError(f"{folder}: no {name} in it. Give a folder that train.py wrote, checkpoints/NAME.")
     found, card = (json.loads((folder / name).read_text(encoding="utf8")) for name in ("metrics.json", "model.json"))
     return Finished(folder, found, card, yaml.safe_load((folder / "config.yaml").read_text(encoding="utf8")))
-
-
-def _names(section: Mapping[str, Any]) -> list[str]:
-    return [section["name"], *(name for part in section.get("parts", []) for name in _names(part))]

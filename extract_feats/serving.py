@@ -50,7 +50,7 @@ class Extractor:
         Audio is decoded once for each rate and part of the clip, and equal recipes are extracted once.
 
         Args:
-            source: a path, or an open binary file, which errors call standard input.
+            source: a path, or an open binary file, which errors call by its ``name``, else standard input.
 
         Raises:
             DataError: no audio that can be used; begins with the file.
@@ -115,5 +115,4 @@ class _Recipe:
         try:
             return self.module.extract(wave, self.rate, **self.arguments)
         except DataError as error:
-            name = source if isinstance(source, (str, Path)) else "standard input"
-            raise DataError(f"{name}: {error}") from error
+            raise DataError(f"{audio.title(source)}: {error}") from error

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from models.smoothing import Chain, spells
 from models.timeline import Grid, Hop, answered, features_of, hops, sampled
+from utils.audio import title
 from utils.errors import ConfigError
 from utils.speech import VoiceActivity, segments
 from utils.stream import Stream, open_file
@@ -29,7 +30,7 @@ def channel_names(given: Sequence[str], channels: int, where: object) -> list[st
 
 
 def listen(
-    path: Path,
+    path: Path | BinaryIO,
     predictor: "Predictor",
     extract: Callable,
     *,
@@ -45,7 +46,7 @@ def listen(
     What is kept are, a channel, 50 flags a second and one row of probabilities a hop.
 
     Args:
-        path: the recording; every channel is judged for itself.
+        path: the recording, or it open as a binary file; every channel is judged for itself.
         predictor: the model.
         extract: ``extract_feats.serving.Extractor.window``.
         grid: windows and hops.
@@ -60,8 +61,9 @@ def listen(
         ConfigError: not one name a channel; to adapt a model that cannot be.
     """
     stream = open_file(path)
-    names = channel_names(names, stream.channels, path)
+    names = channel_names(names, stream.channels, title(path))
     voices = voices_of(path, predictor, extract, grid=grid) if adapt else ()
+    stream = open_file(path) if adapt else stream  # an open file has one position, now at its end
     hearing = VoiceActivity(stream.rate, stream.channels)
     found: list[Hop] = []
     for hop in answered(hops(stream, grid, hearing), predictor, extract, stream.rate, voices=voices):
@@ -71,7 +73,7 @@ def listen(
     raw = np.array([hop.raw for hop in found]).reshape(len(found), stream.channels, -1)
     chain = Chain(len(predictor.labels), hop=grid.hop, window=grid.window, dwell=dwell)
     return {
-        "file": str(path),
+        "file": title(path),
         "model": predictor.card["name"],
         "seconds": round(float(times[-1, 1]), 3) if found else 0.0,
         "window": grid.window,
@@ -93,7 +95,7 @@ def listen(
 
 
 def voices_of(
-    path: Path, predictor: "Predictor", extract: Callable, *, grid: Grid, windows: int = 40, seed: int = 1
+    path: Path | BinaryIO, predictor: "Predictor", extract: Callable, *, grid: Grid, windows: int = 40, seed: int = 1
 ) -> list["Speaker | None"]:
     """Return what adapts a model to the voice on each channel, from so many windows of it, unlabelled.
 

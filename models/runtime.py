@@ -50,6 +50,11 @@ class Predictor:
         """Whether the model, or a member, was trained on speaker-normalised features, so that enrolment helps it."""
         return any(graph.takes_speaker for graph in self.graphs)
 
+    @property
+    def attends(self) -> bool:
+        """Whether the model gives weights to the frames of a clip; an ensemble's members do not agree on frames."""
+        return self._alone and self.graphs[0].attends
+
     def need_speaker(self) -> None:
         """Raise ConfigError if the model, or every member, was trained on globally normalised features."""
         if not self.takes_speaker:
@@ -103,6 +108,7 @@ class Graph:
         self.card = card
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.takes_speaker = "speaker_mean" in [tensor.name for tensor in self.session.get_inputs()]
+        self.attends = "attention" in [tensor.name for tensor in self.session.get_outputs()]
 
     def unknown_speaker(self) -> Moments:
         """Return the training set's mean and deviation (dims,)."""
@@ -127,7 +133,7 @@ class Graph:
         Raises:
             ConfigError: a model without attention.
         """
-        if "attention" not in [tensor.name for tensor in self.session.get_outputs()]:
+        if not self.attends:
             raise no_attention(self.card["name"])
         found: list[np.ndarray] = [np.empty(0)] * len(features)
         for batch, values in self._run("attention", features, speaker):

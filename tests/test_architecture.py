@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "extract_feats": {"utils", "corpora", "augmentation"},
     "models": {"utils", "corpora"},
     "evaluation": {"utils", "corpora", "models"},
+    "web": {"utils", "extract_feats", "models"},
 }
 ROOMS = sorted(MAY_IMPORT)
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))

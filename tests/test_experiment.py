@@ -9,9 +9,9 @@ import yaml
 from sklearn.metrics import balanced_accuracy_score
 from toy import LABELS, arrays, dataset
 
-import predict
 from evaluation import calibration, checkpoint, comparison, experiment, splits, statistics
 from evaluation.metrics import log_loss
+from models import answering
 from models.runtime import Predictor
 from models.temperature import tempered
 from utils import config as configs
@@ -521,4 +521,4 @@ def test_label_sets_of_known_speakers_are_not_said_to_hold_for_strangers(tmp_pat
         (line,) = (line for line in checkpoint.text(found).splitlines() if line.startswith("label sets"))
         assert whose in line and len(line) <= 80
         card = json.loads((tmp_path / by / "model.json").read_text(encoding="utf8"))
-        assert ("for strangers, " in predict._provenance(card, 0.9)) == (by == "speaker")
+        assert ("for strangers, " in answering.provenance(card, 0.9)) == (by == "speaker")

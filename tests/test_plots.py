@@ -1,17 +1,19 @@
 """Plots: the drawn numbers are the given ones, nothing is cut off or collides or loads too early."""
 
+import io
 import subprocess
 import sys
 from itertools import combinations
 
 import numpy as np
 import pytest
+from matplotlib import image as mpimg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import utils
 from utils.errors import ConfigError, DataError
-from utils.plots import confusion, curves, radar, save, spectrogram, waveform
+from utils.plots import confusion, curves, png, radar, save, spectrogram, waveform
 
 WORDS = (
     "angry", "happy", "sad", "neutral", "fear", "disgust", "surprise", "calm", "boredom", "excited",
@@ -234,3 +236,13 @@ def test_names_are_lazy():
     assert utils.radar is radar and utils.save is save
     with pytest.raises(AttributeError, match="'utils' has no attribute 'radr'"):
         utils.radr  # noqa: B018
+
+
+def test_a_dark_picture_has_the_same_shapes_on_a_dark_ground():
+    labels, wave = ["angry", "sad", "calm"], np.sin(np.arange(4000) / 9)
+    for draw in (lambda: radar([0.5, 0.3, 0.2], labels), lambda: waveform(wave, RATE)):
+        light, dark = (mpimg.imread(io.BytesIO(png(draw(), dark=night)))[..., :3] for night in (False, True))
+        assert light[2, 2].mean() == 1 and dark[2, 2].mean() < 0.15
+        assert (dark.min(axis=-1) > 0.75).mean() < 0.003, "nothing but letters is bright"
+        drawn = [np.abs(image - image[2, 2]).max(axis=-1) > 0.25 for image in (light, dark)]
+        assert drawn[0].sum() > 1000 and (drawn[0] != drawn[1]).mean() < 0.02

@@ -19,7 +19,7 @@ ROOT = plugins.ROOT
 # import name -> package, where they differ
 PACKAGE = {"yaml": "pyyaml", "sklearn": "scikit-learn", "webrtcvad": "webrtcvad-wheels"}
 NOT_IMPORTED = {"pandas", "librosa"}  # opensmile's tables, what tests compare with
-OURS = {"augmentation", "utils", "corpora", "extract_feats", "models", "evaluation", "tests", "docs"}
+OURS = {"augmentation", "utils", "corpora", "extract_feats", "models", "evaluation", "web", "tests", "docs"}
 OURS |= {path.stem for path in (*ROOT.glob("*.py"), *ROOT.glob("tests/*.py"))}
 unix = pytest.mark.skipif(not shutil.which("make") or os.name == "nt", reason="needs make and a POSIX shell")
 
@@ -53,7 +53,7 @@ def sources(*folders: str) -> list[Path]:
 
 
 def test_what_is_imported_is_pinned_and_the_other_way_round():
-    ours = imported([*ROOT.glob("*.py"), *sources("utils", "corpora", "extract_feats", "models", "evaluation")])
+    ours = imported([*ROOT.glob("*.py"), *sources("utils", "corpora", "extract_feats", "models", "evaluation", "web")])
     required = set(pins("requirements.txt"))
     assert ours - required == {"distributed"} <= set(pins("requirements-dask.txt"))
     assert required - ours == NOT_IMPORTED
@@ -154,11 +154,30 @@ def test_continuous_integration_fails_where_nothing_was_tested(tmp_path, says, s
     shutil.copy(ROOT / ".ci/run", run)
     (tmp_path / "shared/corpora").mkdir(parents=True)
     program(tmp_path / "programs/make", 'echo "make $* $SER_DATA"', f"echo '{says}'", f"exit {status}")
+    program(tmp_path / "programs/chromium")
     environment = os.environ | {"PATH": f"{tmp_path / 'programs'}:{os.environ['PATH']}", "SER_DATA": "elsewhere"}
     done = subprocess.run([run], env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == expected
     assert f"make test {tmp_path / 'shared/corpora'}" in done.stdout
     assert ("nothing was tested" in done.stderr) == (expected == 1)
+
+
+@unix
+@pytest.mark.parametrize("status", [0, 1])
+def test_continuous_integration_goes_on_where_chromium_cannot_be_installed(tmp_path, status):
+    run, programs = tmp_path / "clone/.ci/run", tmp_path / "programs"
+    run.parent.mkdir(parents=True)
+    shutil.copy(ROOT / ".ci/run", run)
+    for name, lines in {"id": ["echo 0"], "uname": ["echo Linux"], "make": ["echo '4 passed'"]}.items():
+        program(programs / name, *lines)
+    program(programs / "apt-get", f'echo "$@" >> {tmp_path}/asked', f"exit {status}")
+    for name in ("bash", "dirname", "mktemp", "tee", "grep", "rm"):
+        (programs / name).symlink_to(shutil.which(name))
+    done = subprocess.run([run], env={"PATH": str(programs)}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "4 passed" in done.stdout
+    assert ("Chromium could not be installed" in done.stdout) == (status == 1)
+    asked = (tmp_path / "asked").read_text(encoding="utf8").splitlines()
+    assert asked[0] == "update -q" and ("install -y -q --no-install-recommends chromium" in asked) == (status == 0)
 
 
 @pytest.fixture(scope="module")

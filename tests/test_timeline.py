@@ -283,7 +283,10 @@ def test_blocks_of_a_file_are_what_decoding_it_at_once_gives(tmp_path, suffix):
     source = stream.open_file(path)
     whole, rate = audio.decode(path)
     assert (source.rate, source.channels) == (rate, 2)
-    np.testing.assert_allclose(np.concatenate(list(source.blocks)), whole, atol=1e-6)
+    heard = np.concatenate(list(source.blocks))
+    np.testing.assert_allclose(heard, whole, atol=1e-6)
+    opened = stream.open_file(io.BytesIO(path.read_bytes()))
+    np.testing.assert_array_equal(np.concatenate(list(opened.blocks)), heard)
 
 
 def write_aac(path, wave):
@@ -311,6 +314,10 @@ def test_what_is_no_audio_is_named(tmp_path, name, content, words):
     with pytest.raises(DataError, match=words) as caught:
         stream.open_file(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
+    if content is not None:
+        with pytest.raises(DataError, match=words) as caught:
+            stream.open_file(io.BytesIO(content))
+        assert str(caught.value).startswith("standard input: ")
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_32", "FLOAT"])

@@ -1,6 +1,7 @@
 """What prediction says of a file: as a line, as JSON, as a row of a table."""
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,18 +22,24 @@ def distinct(files: Sequence[str]) -> dict[str, str]:
 
 
 def write_csv(path: Path, answers: Sequence["Answer"], labels: Sequence[str], wanted: "Wanted") -> None:
-    """Write ``file,emotion,p_<label>...,error``; before ``error``, if asked for, ``set`` (a|b) and ``reason``."""
+    """Write what ``csv_text`` returns."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(csv_text(answers, labels, wanted), newline="", encoding="utf8")
+
+
+def csv_text(answers: Sequence["Answer"], labels: Sequence[str], wanted: "Wanted") -> str:
+    """Return ``file,emotion,p_<label>...,error``; before ``error``, if asked for, ``set`` (a|b) and ``reason``."""
     more = ["set"] * wanted.sets + ["reason"] * bool(wanted.abstain_below)
-    with path.open("w", newline="", encoding="utf8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "emotion", *(f"p_{label}" for label in labels), *more, "error"])
-        for answer in answers:
-            if answer.error:
-                writer.writerow([answer.file, *("" for _ in ["emotion", *labels, *more]), answer.error])
-                continue
-            found = (["|".join(answer.label_set)] if wanted.sets else []) + [answer.reason] * bool(wanted.abstain_below)
-            writer.writerow([answer.file, answer.emotion, *map(answer.probabilities.get, labels), *found, ""])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["file", "emotion", *(f"p_{label}" for label in labels), *more, "error"])
+    for answer in answers:
+        if answer.error:
+            writer.writerow([answer.file, *("" for _ in ["emotion", *labels, *more]), answer.error])
+            continue
+        found = (["|".join(answer.label_set)] if wanted.sets else []) + [answer.reason] * bool(wanted.abstain_below)
+        writer.writerow([answer.file, answer.emotion, *map(answer.probabilities.get, labels), *found, ""])
+    return text.getvalue()
 
 
 @dataclass(frozen=True)

@@ -43,22 +43,29 @@ class Sound:
     clipped: float
 
 
+def title(source: Path | str | BinaryIO) -> str:
+    """Return what errors call a file: its path, or the name of an open one, if it has one."""
+    return str(source if isinstance(source, (str, Path)) else getattr(source, "name", "standard input"))
+
+
 def decode(path: Path | str | BinaryIO) -> tuple[np.ndarray, int]:
     """Return the samples as stored, (n, channels) float32 with full scale 1, and their rate in Hz.
 
     Raises:
         DataError: not there, empty, a Git-LFS pointer, truncated, or no audio that libsndfile or FFmpeg can read.
     """
-    name = path if isinstance(path, (str, Path)) else "standard input"
+    name = title(path)
     try:
         if isinstance(path, (str, Path)):
             path = Path(path)
             with path.open("rb") as file:
-                refuse_unfinished(file, path.stat().st_size, path)
+                refuse_unfinished(file, path.stat().st_size, name)
             if path.suffix.lower() in CONTAINERS:
                 return _decode_container(path, name)
         else:
             path = io.BytesIO(path.read())
+            refuse_unfinished(path, path.getbuffer().nbytes, name)
+            path.seek(0)
         return soundfile.read(path, dtype="float32", always_2d=True)
     except OSError as error:
         raise DataError(f"{name}: {error.strerror or error}.") from error
@@ -69,7 +76,7 @@ def decode(path: Path | str | BinaryIO) -> tuple[np.ndarray, int]:
         raise DataError(f"{name}: not audio that can be read ({error.error_string.rstrip('.')}).") from error
 
 
-def refuse_unfinished(file: BinaryIO, size: int, path: Path) -> None:
+def refuse_unfinished(file: BinaryIO, size: int, path: Path | str) -> None:
     """Refuse what libsndfile would not name (a pointer) or would read without a word (half a wav)."""
     head = file.read(40)
     if not size:
@@ -186,7 +193,7 @@ def read(path: Path | str | BinaryIO, rate: int, **clip) -> np.ndarray:
     Raises:
         DataError: unreadable, silent or too short; the message begins with the file.
     """
-    name = path if isinstance(path, (str, Path)) else "standard input"
+    name = title(path)
     samples, source_rate = decode(path)
     try:
         inspect(samples, source_rate)

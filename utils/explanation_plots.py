@@ -157,6 +157,7 @@ def clip(
     *,
     attention: tuple[np.ndarray, np.ndarray] | None = None,
     title: str = "",
+    width: float = 8.6,
 ) -> Figure:
     """Return a clip's spectrogram, its attention over it, and below its maps on the same time axis.
 
@@ -166,10 +167,11 @@ def clip(
         found: name -> {families, times, mean, deletion_beats, insertion_beats} of this clip.
         attention: seconds and weights (frames,) of mean 1.
         title: above.
+        width: inches.
     """
     shown = {name: one for name, one in found.items() if len(one["families"]) > 1}
     heights = [2.6, *(0.5 + 0.19 * len(one["families"]) for one in shown.values())]
-    figure = new_figure(8.6, 1.1 + sum(heights))
+    figure = new_figure(width, 1.1 + sum(heights))
     first, *rest = figure.subplots(1 + len(shown), 1, height_ratios=heights, squeeze=False)[:, 0]
     first.imshow(
         decibels, origin="lower", aspect="auto", cmap="Greys" if attention else "magma", extent=(0, seconds, 0, khz),

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgba, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 INK, GREY, LINE = "#22303c", "#66717b", "#d9dfe4"
 BLUE, ORANGE = "#0072b2", "#d55e00"
 BLUES = LinearSegmentedColormap.from_list("blues", ["#f3f6f9", "#9cc9e6", BLUE, "#003a5d"])
+NIGHT = {INK: "#e8ecef", GREY: "#a9b3bc", LINE: "#3d464e", BLUE: "#56a9dc", "#ffffff": "#17191b"}  # on a dark page
 DPI, SIDE = 125, 6.4  # dots an inch, inches: 800 dots
 
 
@@ -26,6 +27,25 @@ def new_figure(width: float, height: float, *, layout: str | None = "constrained
     if layout:
         figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     return figure
+
+
+def darken(figure: Figure) -> None:
+    """Set what a figure has in the colours above for a dark page; images and other colours stay.
+
+    What is transparent stays as transparent as it is.
+    """
+    behind = [text.get_bbox_patch() for text in figure.findobj(Text) if text.get_bbox_patch()]
+    names = ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor")
+    for artist in [*figure.findobj(), *behind]:
+        for name in names:
+            if not hasattr(artist, f"get_{name}") or (name == "color" and hasattr(artist, "get_facecolor")):
+                continue
+            given = to_rgba_array(getattr(artist, f"get_{name}")())
+            shades = [
+                (*to_rgba(NIGHT[to_hex(shade)])[:3], shade[3]) if to_hex(shade) in NIGHT else shade for shade in given
+            ]
+            if len(shades) and not np.array_equal(shades, given):
+                getattr(artist, f"set_{name}")(shades if len(shades) > 1 else shades[0])
 
 
 def text_size(figure: Figure, text: Text) -> np.ndarray:

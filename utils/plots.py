@@ -3,6 +3,7 @@
 pyplot is never imported: it keeps every figure in a global list.
 """
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from utils.plot_style import (
     LINE,
     ORANGE,
     SIDE,
+    darken,
     label_ends,
     new_figure,
     shrink,
@@ -212,16 +214,17 @@ def _panel(axes: Axes, name: str, runs: Sequence[History], bests: Sequence[int |
     label_ends(axes, ends)
 
 
-def waveform(wave: np.ndarray, rate: int, *, title: str | None = None) -> Figure:
+def waveform(wave: np.ndarray, rate: int, *, title: str | None = None, width: float = 8.0) -> Figure:
     """Return the wave over time: per pixel the range that the samples cover.
 
     Args:
         wave: (n,), full scale 1.
         rate: Hz.
         title: above it.
+        width: inches.
     """
     wave = _mono(wave)
-    figure = new_figure(8, 2.6)
+    figure = new_figure(width, 2.6)
     axes = figure.add_subplot()
     tidy(axes, grid=False)
     starts = np.unique(np.linspace(0, len(wave), min(len(wave), 1600), endpoint=False).astype(int))
@@ -261,6 +264,7 @@ def spectrogram(
     range_db: float = 80.0,
     max_hz: float = 8000.0,
     title: str | None = None,
+    width: float = 8.0,
 ) -> Figure:
     """Return the level over time and frequency; a sine of full scale has 0 dB.
 
@@ -272,9 +276,10 @@ def spectrogram(
         range_db: shown below the loudest point.
         max_hz: top of the picture, at most half the rate.
         title: above it.
+        width: inches.
     """
     decibels, top = levels(wave, rate, window_ms=window_ms, hop_ms=hop_ms, max_hz=max_hz)
-    figure = new_figure(8, 3.6)
+    figure = new_figure(width, 3.6)
     axes = figure.add_subplot()
     image = axes.imshow(
         decibels,
@@ -295,6 +300,15 @@ def spectrogram(
     bar.ax.tick_params(color=LINE, labelcolor=GREY, labelsize=8)
     bar.outline.set_visible(False)
     return figure
+
+
+def png(figure: Figure, *, dark: bool = False) -> bytes:
+    """Return the figure as a PNG, in the colours for a dark page if asked for."""
+    if dark:
+        darken(figure)
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    return content.getvalue()
 
 
 def save(figure: Figure, path: Path | str) -> None:

@@ -1,5 +1,6 @@
 """Audio block by block: files of any length, a pipe, a microphone; memory does not grow with the length."""
 
+import os
 import struct
 import warnings
 from collections.abc import Iterable, Iterator
@@ -10,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
-from utils.audio import CONTAINERS, refuse_unfinished
+from utils.audio import CONTAINERS, refuse_unfinished, title
 from utils.errors import ConfigError, DataError
 
 BLOCK_SECONDS = 2.0
@@ -52,12 +53,14 @@ def pieces(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
         yield np.concatenate(kept)
 
 
-def open_file(path: Path) -> Stream:
-    """Return the audio of a file.
+def open_file(path: Path | BinaryIO) -> Stream:
+    """Return the audio of a file: a path, or an open binary file, which is read from its beginning.
 
     Raises:
         DataError: not there, empty, truncated, or no audio; while it is read, too.
     """
+    if not isinstance(path, Path):
+        return _open_binary(path)
     try:
         with path.open("rb") as file:
             refuse_unfinished(file, path.stat().st_size, path)
@@ -71,7 +74,20 @@ def open_file(path: Path) -> Stream:
     return Stream(sound.samplerate, sound.channels, _blocks(sound, path), sound.frames / sound.samplerate)
 
 
-def _blocks(sound: soundfile.SoundFile, path: Path) -> Iterator[np.ndarray]:
+def _open_binary(file: BinaryIO) -> Stream:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    refuse_unfinished(file, size, title(file))
+    file.seek(0)
+    try:
+        sound = soundfile.SoundFile(file)
+    except soundfile.LibsndfileError:
+        file.seek(0)
+        return _container(file)
+    return Stream(sound.samplerate, sound.channels, _blocks(sound, title(file)), sound.frames / sound.samplerate)
+
+
+def _blocks(sound: soundfile.SoundFile, path: Path | str) -> Iterator[np.ndarray]:
     with sound:
         try:
             yield from sound.blocks(round(BLOCK_SECONDS * sound.samplerate), dtype="float32", always_2d=True)
@@ -79,16 +95,17 @@ def _blocks(sound: soundfile.SoundFile, path: Path) -> Iterator[np.ndarray]:
             raise DataError(f"{path}: broken after {sound.tell() / sound.samplerate:.1f} s ({error}).") from error
 
 
-def _container(path: Path) -> Stream:
+def _container(path: Path | BinaryIO) -> Stream:
     import av  # FFmpeg; only for what libsndfile does not read
 
+    name = title(path)
     try:
-        container = av.open(str(path))
+        container = av.open(str(path) if isinstance(path, Path) else path)
     except av.FFmpegError as error:
-        raise DataError(f"{path}: not audio that can be read ({error.strerror}).") from error
+        raise DataError(f"{name}: not audio that can be read ({error.strerror}).") from error
     if not container.streams.audio:
         container.close()
-        raise DataError(f"{path}: holds no audio stream.")
+        raise DataError(f"{name}: holds no audio stream.")
     audio = container.streams.audio[0]
 
     def blocks() -> Iterator[np.ndarray]:
@@ -99,7 +116,7 @@ def _container(path: Path) -> Stream:
                     yield from (part.to_ndarray().T for part in planar.resample(frame))
                 yield from (part.to_ndarray().T for part in planar.resample(None))
         except av.FFmpegError as error:
-            raise DataError(f"{path}: broken on the way ({error.strerror}).") from error
+            raise DataError(f"{name}: broken on the way ({error.strerror}).") from error
 
     return Stream(audio.rate, audio.layout.nb_channels, blocks())
 

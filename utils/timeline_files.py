@@ -1,6 +1,7 @@
 """A timeline as table, JSON, TextGrid and words. The document is what ``models.recording.listen`` returns."""
 
 import csv
+import io
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,13 +41,19 @@ def write_all(prefix: str, document: Mapping[str, Any]) -> None:
 
 
 def write_csv(path: Path, document: Mapping[str, Any]) -> None:
-    """Write ``start,end,channel,emotion,p_<label>...``, a row for each hop with speech; by time, then by channel."""
+    """Write what ``csv_text`` returns."""
+    path.write_text(csv_text(document), newline="", encoding="utf8")
+
+
+def csv_text(document: Mapping[str, Any]) -> str:
+    """Return ``start,end,channel,emotion,p_<label>...``, a row for each hop with speech; by time, then by channel."""
     rows = [(hop, channel["name"]) for channel in document["channels"] for hop in channel["hops"]]
-    with path.open("w", newline="", encoding="utf8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["start", "end", "channel", "emotion", *(f"p_{label}" for label in document["labels"])])
-        for hop, name in sorted(rows, key=lambda row: row[0]["start"]):
-            writer.writerow([hop["start"], hop["end"], name, hop["emotion"], *hop["probabilities"].values()])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["start", "end", "channel", "emotion", *(f"p_{label}" for label in document["labels"])])
+    for hop, name in sorted(rows, key=lambda row: row[0]["start"]):
+        writer.writerow([hop["start"], hop["end"], name, hop["emotion"], *hop["probabilities"].values()])
+    return text.getvalue()
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
@@ -55,7 +62,12 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def write_textgrid(path: Path, document: Mapping[str, Any]) -> None:
-    """Write two tiers a channel, ``<name> speech`` and ``<name> emotion``, in Praat's long text format.
+    """Write what ``textgrid_text`` returns."""
+    path.write_text(textgrid_text(document), encoding="utf8")
+
+
+def textgrid_text(document: Mapping[str, Any]) -> str:
+    """Return two tiers a channel, ``<name> speech`` and ``<name> emotion``, in Praat's long text format.
 
     Boersma & Weenink, praat.org, "TextGrid file formats".
     """
@@ -74,7 +86,7 @@ def write_textgrid(path: Path, document: Mapping[str, Any]) -> None:
         for place, (start, stop, text) in enumerate(whole, 1):
             lines += [f"        intervals [{place}]:", f"            xmin = {start}", f"            xmax = {stop}"]
             lines += [f"            text = {_quoted(text)}"]
-    path.write_text("\n".join([*lines, ""]), encoding="utf8")
+    return "\n".join([*lines, ""])
 
 
 def summary(document: Mapping[str, Any]) -> str:

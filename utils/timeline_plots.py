@@ -23,7 +23,7 @@ STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)  
 WIDTH, HEAD, PANEL, FOOT = 12.8, 0.5, 2.75, 0.5  # inches
 EACH_SHOWN, COLUMNS = 900, 240  # up to so many hops are drawn one by one; more are averaged into so many columns
 CHANGES = 40  # more are not marked one by one: the band's colours tell
-WORD = 0.055  # share of the width that a word needs
+WORD = 0.7  # inches that a word needs
 
 
 def colours(labels: Sequence[str]) -> dict[str, str]:
@@ -33,20 +33,23 @@ def colours(labels: Sequence[str]) -> dict[str, str]:
     return {label: COLOURS.get(label) or spare[label] for label in labels}
 
 
-def timeline(document: Mapping[str, Any]) -> Figure:
+def timeline(document: Mapping[str, Any], *, width: float = WIDTH) -> Figure:
     """Return probabilities over time, a panel a channel; above each the settled emotion, its changes and the speech.
 
     Args:
         document: what ``models.recording.listen`` returns.
+        width: inches.
     """
     channels, end = document["channels"], max(document["seconds"], document["hop"])
     shades = colours(document["labels"])
-    height = HEAD + PANEL * len(channels) + FOOT
-    figure = new_figure(WIDTH, height, layout=None)
+    beside = round(9 * width / WIDTH)  # words of the legend in a row
+    foot = FOOT + 0.2 * ((len(shades) - 1) // beside)
+    height = HEAD + PANEL * len(channels) + foot
+    figure = new_figure(width, height, layout=None)
 
     def panel(number: int, bottom: float, tall: float) -> Axes:
-        low = FOOT + PANEL * (len(channels) - 1 - number) + bottom
-        return figure.add_axes((0.7 / WIDTH, low / height, 1 - 1 / WIDTH, tall / height), xlim=(0, end))
+        low = foot + PANEL * (len(channels) - 1 - number) + bottom
+        return figure.add_axes((0.7 / width, low / height, 1 - 1 / width, tall / height), xlim=(0, end))
 
     for number, channel in enumerate(channels):
         areas = panel(number, 0.4, 1.5)
@@ -55,9 +58,9 @@ def timeline(document: Mapping[str, Any]) -> Figure:
         areas.xaxis.set_major_locator(FixedLocator(ticks(end)))
         _bands(panel(number, 1.98, 0.42), channel, shades, end)
     handles = [Patch(facecolor=shade, label=label.replace("_", " ")) for label, shade in shades.items()]
-    figure.legend(handles=handles, loc="lower center", ncols=9, frameon=False, fontsize=9, labelcolor=INK)
+    figure.legend(handles=handles, loc="lower center", ncols=beside, frameon=False, fontsize=9, labelcolor=INK)
     title = f"{Path(document['file']).name}, {document['model']}"
-    figure.text(0.25 / WIDTH, 1 - 0.15 / height, title, va="top", size=13, color=INK)
+    figure.text(0.25 / width, 1 - 0.15 / height, title, va="top", size=13, color=INK, parse_math=False)
     return figure
 
 
@@ -89,7 +92,7 @@ def _bands(axes: Axes, channel: Mapping[str, Any], shades: Mapping[str, str], en
     axes.tick_params(bottom=False, labelbottom=False)
     for start, stop, emotion in held(channel):
         axes.broken_barh([(start, stop - start)], (0.28, 0.5), color=shades[emotion], alpha=0.35, linewidth=0)
-        if stop - start >= WORD * end:
+        if stop - start >= WORD / axes.figure.get_figwidth() * end:
             halo = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}
             style = {"ha": "center", "va": "center", "size": 8, "color": INK, "bbox": halo}
             axes.text((start + stop) / 2, 0.53, emotion.replace("_", " "), **style)

@@ -1,0 +1,85 @@
+"""The part of the page that asks: for checkpoints, for sounds, for a speaker's voice."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from utils.errors import ConfigError, DataError
+from web import state, text, uploads
+from web.state import Kept, Model, Sound
+from web.uploads import CLIP_SECONDS, LONGEST_SECONDS, MOST_FILES, MOST_MB, Clip
+
+ALONE = "no other"
+
+
+def choice(folder: Path) -> tuple[list[Model], float | None]:
+    """Draw the sidebar; return one or two models and the coverage of the label sets, None for no sets.
+
+    Raises:
+        ConfigError: no checkpoints in the folder, or one that cannot be opened.
+    """
+    folders = {path.parent.name: path.parent for path in sorted(folder.glob("[!.]*/model.json"))}
+    if not folders:
+        raise ConfigError("No checkpoint here. Train one (make demo), or name their folder in SER_CHECKPOINTS.")
+    with st.sidebar:
+        first = st.selectbox("Checkpoint", list(folders))
+        second = st.selectbox("Compare with", [ALONE, *(name for name in folders if name != first)])
+        models = [state.opened(folders[name]) for name in (first, second) if name != ALONE]
+        known = [float(share) for share in models[0].card.get("conformal") or {}]
+        coverage = st.selectbox(
+            "Label set", [None, *known], format_func=lambda c: f"to hold the truth {c:.0%} of the time" if c else "none"
+        )
+        for model in models:
+            st.divider()
+            st.markdown(text.facts(model.card, coverage))
+        st.divider()
+        st.caption(text.LIMITS)
+    return models, coverage
+
+
+def recordings(kept: Kept) -> list[Sound]:
+    """Draw what takes recordings, and within which limits; return those that came.
+
+    Raises:
+        DataError: too many at once.
+    """
+    sent = st.file_uploader("Recordings", accept_multiple_files=True, max_upload_size=MOST_MB)
+    recorded = st.audio_input("Or record from the microphone", sample_rate=None)
+    st.caption(
+        f"At most {MOST_FILES} files of {MOST_MB} MB. Up to {CLIP_SECONDS} s a file is judged as one clip, longer ones "
+        f"over time, up to {LONGEST_SECONDS // 60} minutes. Sounds are held in memory while this page is open, and "
+        "never written to disk."
+    )
+    return _taken([*sent, *([recorded] if recorded else [])], kept)
+
+
+def voices(models: Sequence[Model], kept: Kept) -> list[Any]:
+    """Draw the enrolment where a model can use it; return what adapts each model, None where nothing does.
+
+    Raises:
+        DataError: too many clips at once.
+    """
+    if not any(model.predictor.takes_speaker for model in models):
+        return [None] * len(models)
+    with st.expander("Enrol the speaker"):
+        st.caption("A few clips of the same voice, best in several emotions. Clips, not timelines, are measured by it.")
+        sounds = _taken(
+            st.file_uploader("Clips of the speaker", accept_multiple_files=True, max_upload_size=MOST_MB), kept
+        )
+        adapted, refused = state.voices(models, sounds, kept)
+        for sound, reason in refused:
+            st.error(text.refusal(sound.clip.name, reason))
+        for model, voice in zip(models, adapted, strict=True):
+            if voice is not None:
+                used = len(sounds) - len(refused)
+                st.markdown(f"{text.code(model.name)} is adapted by {used} clip{'s' * (used != 1)} of the speaker.")
+    return adapted
+
+
+def _taken(sent: Sequence[Any], kept: Kept) -> list[Sound]:
+    if len(sent) > MOST_FILES:
+        raise DataError(f"{len(sent)} files: at most {MOST_FILES} are taken at once.")
+    clips = [Clip(upload.file_id, uploads.shown(upload.name), upload.getvalue()) for upload in sent]
+    return [kept.get((clip.key, "sound"), lambda clip=clip: state.measured(clip)) for clip in clips]

@@ -24,25 +24,29 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _explore(config, options: argparse.Namespace) -> None:
-    from evaluation import exploration_page, exploration_pictures, survey, survey_tables
+    from evaluation import exploration_page, exploration_pictures, splits, survey, survey_tables
     from extract_feats import clips, load
     from extract_feats.store import FeatureStore
 
     config = config.model_copy(update={"augment": []})  # copies are of the same clips
     data = load.dataset(config, options.features, command=cli.preprocess_command(options), limit=options.limit)
+    data = data[splits.holdout(data, config.split.model_dump())[0]]
+    notes = [f"A trial: at most {options.limit} clips a class were looked at."] if options.limit else []
+    if config.split.holdout:
+        notes.append(f"Held out, and left out here too: {', '.join(map(str, config.split.holdout))}.")
     recipe, folder = load.recipe_of(config), options.out / config.name
     sounds = clips.read_sounds(config.corpora, options.features)
     names = FeatureStore(options.features, recipe).names
     with bars.progress(f"exploring {config.name}", "steps") as report:
         found = survey.of_clips(
             data, sounds, names, name=config.name, seed=config.seed, opensmile=recipe.plugin == "opensmile",
-            report=report,
+            notes=notes, report=report,
         )  # fmt: skip
-    tables = survey_tables.write(found, folder)
     with bars.progress(f"drawing {config.name}", "pictures") as report:
         pictures = exploration_pictures.write(found, folder, report=report)
+    tables = survey_tables.write(found, folder)
     page = folder / "explore.html"
-    page.write_text(exploration_page.page(found, folder, recipe=recipe.label, limit=options.limit), encoding="utf8")
+    page.write_text(exploration_page.page(found, folder, recipe=recipe.label), encoding="utf8")
     print("\n".join(survey.summary(found)))
     shown = page.relative_to(Path.cwd()) if page.is_relative_to(Path.cwd()) else page
     print(f"\n{shown}, {len(pictures)} pictures, {len(tables)} tables")

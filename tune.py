@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     begun = time.monotonic(), len(studies.finished(study))
     try:
-        with bars.progress(base.name, "trials", quiet=True) as bar:
+        with bars.progress(base.name, "trials", before=begun[1], quiet=True) as bar:
             studies.run(
                 study, place, space, objective, trials=trials, sampler=options.sampler, seed=base.seed,
                 prune=not options.no_pruning,

@@ -92,7 +92,7 @@ def scores(
     """
     if protocol is None:
         protocol = stated(data, config, outcome.folds, validation=outcome.validation)
-        protocol |= {"limit": limit, "tuned": config.tuned} | outcome.marks
+        protocol |= {"limit": limit, "tuned": bool(config.tuned)} | outcome.marks
     tested = np.flatnonzero(outcome.fold >= 0)
     part, probabilities = data[tested], outcome.probabilities[tested]
     found = metrics.scores(part.truth, probabilities, data.labels)

@@ -153,7 +153,7 @@ def write(
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(cells)
-    marks = {"limit": limit, "tuned": config.tuned}
+    marks = {"limit": limit, "tuned": bool(config.tuned)}
     found = {"name": config.name, "labels": list(labels), **marks, "cells": list(cells), "key": key}
     (folder / "matrix.txt").write_text("\n".join(lines(found)) + "\n", encoding="utf8")
     names, panels = _corpora(cells), {}

@@ -84,15 +84,21 @@ def eta_squared(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
     _, own, counts = np.unique(groups[groups != NOBODY], return_inverse=True, return_counts=True)
     sums = np.stack([z[own == group].sum(axis=0, dtype=np.float64) for group in range(len(counts))])  # (k, columns)
     rest = np.square(sums.sum(axis=0)) / len(z)  # rounding left of a mean of 0
-    total = np.square(z, dtype=np.float64).sum(axis=0) - rest
+    total = np.einsum("ij,ij->j", z, z, dtype=np.float64) - rest
     between = (np.square(sums) / counts[:, None]).sum(axis=0) - rest
     return np.divide(between, total, out=np.zeros_like(total), where=total > 0).clip(0, 1)
 
 
-def chance(groups: np.ndarray) -> float:
-    """Return the eta squared that these groups give a column by chance, on average."""
+def chance(groups: np.ndarray, scaled_groups: int = 1) -> float:
+    """Return the eta squared that these groups give a column by chance, on average.
+
+    Args:
+        groups: (n,) whole numbers; clips of NOBODY are left out.
+        scaled_groups: how many groups of clips were scaled each by itself, which takes a mean from each.
+    """
     known = groups[groups != NOBODY]
-    return (len(np.unique(known)) - 1) / (len(known) - 1) if len(known) > 1 else 0.0
+    free = len(known) - scaled_groups
+    return min(1.0, (len(np.unique(known)) - 1) / free) if free > 0 else 0.0
 
 
 def some(n: int, *, seed: int) -> np.ndarray:
@@ -100,7 +106,9 @@ def some(n: int, *, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(n)[:MAPPED])
 
 
-def separation(values: np.ndarray, groups: np.ndarray, speakers: np.ndarray, *, seed: int) -> dict[str, Any]:
+def separation(
+    values: np.ndarray, groups: np.ndarray, speakers: np.ndarray, *, seed: int, scaled_groups: int = 1
+) -> dict[str, Any]:
     """Return how far the features tell the groups apart.
 
     Args:
@@ -108,6 +116,7 @@ def separation(values: np.ndarray, groups: np.ndarray, speakers: np.ndarray, *, 
         groups: (n,) whole numbers; clips of NOBODY are left out.
         speakers: (n,) likewise, of whom the clips are; not asked for where it is NOBODY's.
         seed: of the clips that are looked at where there are more than MAPPED.
+        scaled_groups: as of ``chance``; with more than one, what the nearest would be by chance is not told.
 
     Returns:
         ``groups`` and ``n_clips``; ``variance``, the mean eta squared over the columns that move, and
@@ -127,9 +136,13 @@ def separation(values: np.ndarray, groups: np.ndarray, speakers: np.ndarray, *, 
     moving = z.any(axis=0)
     if not moving.any():
         return found
-    found |= {"variance": float(eta_squared(values, groups)[moving].mean()), "variance_chance": chance(groups)}
+    found |= {
+        "variance": float(eta_squared(values, groups)[moving].mean()),
+        "variance_chance": chance(groups, scaled_groups),
+    }
     chosen = some(n, seed=seed)
-    return found | _neighbours(z[chosen], groups[chosen], speakers[chosen])
+    found |= _neighbours(z[chosen], groups[chosen], speakers[chosen])
+    return found if scaled_groups == 1 else found | {"nearest_chance": None}
 
 
 def _neighbours(z: np.ndarray, groups: np.ndarray, speakers: np.ndarray) -> dict[str, float]:
@@ -166,14 +179,23 @@ def structure(values: np.ndarray, data: Dataset, *, seed: int) -> list[dict[str,
     rows = []
     for corpus, mine in parts.items():
         speakers, names = codes(data.speakers[mine])
-        by = {"emotion": (values[mine], data.truth[mine])}
+        found = {"emotion": separation(values[mine], data.truth[mine], speakers, seed=seed)}
         if len(names) > 1:
-            known = np.where(speakers == NOBODY, NOBODY, data.truth[mine])
-            by |= {"speaker": (values[mine], speakers), SCALED: (scaled_by(values[mine], speakers), known)}
+            found["speaker"] = separation(values[mine], speakers, speakers, seed=seed)
+            found[SCALED] = _scaled_separation(values[mine], data.truth[mine], speakers, seed=seed)
         if not corpus and len(corpora) > 1:
-            by["corpus"] = values, codes(data.facts["corpus"])[0]
-        rows += [{"corpus": corpus, "by": name} | separation(*pair, speakers, seed=seed) for name, pair in by.items()]
+            found["corpus"] = separation(values, codes(data.facts["corpus"])[0], speakers, seed=seed)
+        rows += [{"corpus": corpus, "by": name} | row for name, row in found.items()]
     return rows
+
+
+def _scaled_separation(values: np.ndarray, truth: np.ndarray, speakers: np.ndarray, *, seed: int) -> dict[str, Any]:
+    """Return the same by emotion once each speaker is scaled by itself; who has one clip says nothing then."""
+    voices, own, counts = np.unique(speakers, return_inverse=True, return_counts=True)
+    usable_voice = (voices != NOBODY) & (counts > 1)
+    known = np.where(usable_voice[own], truth, NOBODY)
+    z = scaled_by(values, speakers)
+    return separation(z, known, speakers, seed=seed, scaled_groups=max(1, int(usable_voice.sum())))
 
 
 def crossed(truth: np.ndarray, speakers: np.ndarray) -> tuple[int, int]:

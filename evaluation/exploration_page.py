@@ -25,14 +25,13 @@ TABLES = {
 }
 
 
-def page(found: Found, folder: Path, *, recipe: str, limit: int | None = None) -> str:
+def page(found: Found, folder: Path, *, recipe: str) -> str:
     """Return the exploration as one self-contained document.
 
     Args:
         found: by ``survey.of_clips``.
         folder: that holds its pictures.
         recipe: the feature in words.
-        limit: clips a class, if the run was a trial.
     """
     parts = [
         _classes(found, folder),
@@ -45,23 +44,22 @@ def page(found: Found, folder: Path, *, recipe: str, limit: int | None = None) -
         section("Tables", html.table(("beside this page", "what it holds"), TABLES.items())),
     ]
     foot = "Made by explore.py from cached features; no audio was read and no model trained."
-    head = _head(found, recipe, limit)
+    head = _head(found, recipe)
     return html.page(f"{found['name']}: exploration", [part for part in parts if part], head=head, foot=foot)
 
 
-def _head(found: Found, recipe: str, limit: int | None) -> Markup:
+def _head(found: Found, recipe: str) -> Markup:
     data = found["data"]
     voices = len(set(data.speakers.tolist()) - {""})
     frames = f", mean and standard deviation over time of {found['frames']} a frame" if found["frames"] else ""
     what = f"{recipe}, {len(found['names']):,} features{frames}"
-    trial = f"A trial: at most {limit} clips a class were looked at." if limit else None
-    who = f"{voices:,} speakers" if voices else "speakers unknown"
-    said = f"{len(data):,} clips, {who}, {len(data.labels)} emotions, {data.facts['seconds'].sum() / 60:.1f} minutes"
+    minutes = data.facts["seconds"].sum() / 60
+    said = f"{len(data):,} clips, {survey.speakers(voices)}, {len(data.labels)} emotions, {minutes:.1f} minutes"
     return html.join([
         tag("h1", found["name"]),
         tag("p", tag("small", what)),
         tag("p", said),
-        tag("p", trial, class_="warning") if trial else None,
+        *(tag("p", note, class_="warning") for note in found["notes"]),
         *(tag("p", text) for text in survey.verdict(found)),
     ])  # fmt: skip
 
@@ -79,8 +77,9 @@ def _classes(found: Found, folder: Path) -> Section:
     uneven = counts[most] / max(counts[least], 1)
     said = f"The largest class, {found['labels'][most]}, has {uneven:.1f} times the clips of the smallest, "
     said += f"{found['labels'][least]}. The unweighted average recall counts every class alike, accuracy does not."
-    alt = "Bars: " + ", ".join(f"{label} {n}" for label, n in zip(found["labels"], counts, strict=True))
-    shown = _picture(folder, "classes", alt, "A bar an emotion, its clips by the speaker's sex where the corpus says.")
+    alt = ", ".join(f"{label} {n}" for label, n in zip(found["labels"], counts, strict=True))
+    how = "A bar an emotion, its clips by the speaker's sex where the corpus says."
+    shown = _picture(folder, "classes", f"Clips of each emotion: {alt}", how)
     return section("Clips", tag("p", said), shown)
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from evaluation import exploration
 from evaluation.inventory import RECORDED
-from evaluation.survey import MEANS, Found, row_of
+from evaluation.survey import MEANS, Found
 from utils import corpus_plots, exploration_plots, plots
 
 HISTOGRAMS = ("seconds", "rms_db", "snr_db", "bandwidth_hz")
@@ -58,8 +58,8 @@ def _recordings_by_emotion(found: Found) -> Figure:
 
 def _effects(found: Found) -> Figure:
     shares = found["effects"]
-    speaker = row_of(found, "speaker")
-    chance = row_of(found, "emotion")["variance_chance"], speaker and speaker["variance_chance"]
+    voices, _ = exploration.codes(found["data"].speakers)
+    chance = exploration.chance(found["data"].truth), exploration.chance(voices)
     title = f"{found['name']}: what each feature knows"
     return exploration_plots.effects(shares["emotion"], shares.get("speaker"), found["families"], chance, title=title)
 

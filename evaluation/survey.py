@@ -26,6 +26,7 @@ def of_clips(
     name: str,
     seed: int,
     opensmile: bool,
+    notes: Sequence[str] = (),
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Found:
     """Return what there is to say of clips and features; the keys are those that the tables and the page read.
@@ -37,6 +38,7 @@ def of_clips(
         name: of the experiment.
         seed: of the samples, the principal components and t-SNE.
         opensmile: whether the names are openSMILE's, for their families.
+        notes: sentences on which clips these are.
         report: is told the steps done and in all.
 
     Raises:
@@ -46,7 +48,7 @@ def of_clips(
     data = _heard(data)
     facts = inventory.facts(data, sounds)
     found = {
-        "name": name, "labels": data.labels, "data": data, "facts": facts,
+        "name": name, "notes": notes, "labels": data.labels, "data": data, "facts": facts,
         "classes": inventory.classes(data), "speakers": inventory.speakers(data),
         "recordings": inventory.recordings(data, facts), "duplicates": inventory.duplicates(data),
     }  # fmt: skip
@@ -103,16 +105,10 @@ def row_of(found: Found, by: str, corpus: str = "") -> dict[str, Any] | None:
 def verdict(found: Found) -> list[str]:
     """Return in sentences whether the features lie by emotion or by speaker, and what stands against saying so."""
     emotion, speaker, alone = (row_of(found, by) for by in ("emotion", "speaker", SCALED))
-    if not speaker or speaker["variance"] is None or emotion["variance"] is None:
-        return ["Fewer than two speakers are known, so whether features cluster by speaker cannot be told."]
-    gains = [row["variance"] - row["variance_chance"] for row in (emotion, speaker)]
-    more, less = ("speaker", "emotion") if gains[1] > gains[0] else ("emotion", "speaker")
-    high, low = (speaker, emotion) if more == "speaker" else (emotion, speaker)
-    said = [
-        f"The features know more of the {more} than of the {less}: {high['variance']:.1%} of their variance lies "
-        f"between {more}s ({high['variance_chance']:.1%} by chance), {low['variance']:.1%} between {less}s "
-        f"({low['variance_chance']:.1%})."
-    ]
+    lacking = _lacking(emotion, speaker)
+    if lacking:
+        return [f"Whether features lie by speaker or by emotion cannot be told: {lacking}."]
+    said = [_which(emotion, speaker)]
     if alone and alone["variance"] is not None:
         said.append(
             "With each speaker's own mean and deviation taken away, as normalise: speaker does, "
@@ -130,6 +126,39 @@ def verdict(found: Found) -> list[str]:
     return said
 
 
+def _lacking(emotion: Mapping[str, Any], speaker: Mapping[str, Any] | None) -> str:
+    """Return why the two cannot be compared, "" if they can."""
+    if not speaker:
+        return "fewer than two speakers are known"
+    if emotion["groups"] < 2:
+        return "all clips have one emotion"
+    if None in (emotion["nearest"], speaker["nearest"]):
+        return "every clip has a speaker, or an emotion, of its own"
+    return ""
+
+
+def _which(emotion: Mapping[str, Any], speaker: Mapping[str, Any]) -> str:
+    """Return what the features know more of; variance and nearest clips, each beyond chance, need not agree."""
+    by_variance, by_nearest = (
+        "speaker" if speaker[key] - speaker[f"{key}_chance"] > emotion[key] - emotion[f"{key}_chance"] else "emotion"
+        for key in ("variance", "nearest")
+    )
+    shares = (
+        f"{speaker['variance']:.1%} of their variance lies between speakers ({speaker['variance_chance']:.1%} by "
+        f"chance), {emotion['variance']:.1%} between emotions ({emotion['variance_chance']:.1%}); of "
+        f"{speaker['nearest']:.0%} of the clips the nearest is by the same speaker "
+        f"({speaker['nearest_chance']:.0%}), of {emotion['nearest']:.0%} of the same emotion "
+        f"({emotion['nearest_chance']:.0%})."
+    )
+    if by_variance != by_nearest:
+        return (
+            f"By their variance the features know more of the {by_variance}, by the nearest clips more of the "
+            f"{by_nearest}: {shares}"
+        )
+    less = "emotion" if by_variance == "speaker" else "speaker"
+    return f"The features know more of the {by_variance} than of the {less}: {shares}"
+
+
 def summary(found: Found) -> list[str]:
     """Return the summary for a terminal, lines of at most 80 letters."""
     data, facts = found["data"], found["facts"]
@@ -137,7 +166,7 @@ def summary(found: Found) -> list[str]:
     counts = np.bincount(data.truth, minlength=len(data.labels))
     what = f"{len(found['names'])} features"
     what += f" (mean and deviation of {found['frames']})" if found["frames"] else ""
-    lines = [f"{found['name']}: {len(data):,} clips, {voices or 'unknown'} speakers, {what}"]
+    lines = [f"{found['name']}: {len(data):,} clips, {speakers(voices)}, {what}", *found["notes"]]
     lines.append(
         "  " + ", ".join(f"{label}\N{NO-BREAK SPACE}{n:,}" for label, n in zip(data.labels, counts, strict=True))
     )
@@ -147,6 +176,11 @@ def summary(found: Found) -> list[str]:
     wrapped += ["", *_structure_lines(found["structure"]), ""]
     wrapped += [part for said in verdict(found) for part in textwrap.wrap(said, WIDTH)]
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in wrapped]
+
+
+def speakers(number: int) -> str:
+    """Return how many speakers there are, in words; 0 are unknown ones."""
+    return f"{number:,} speaker{'s' * (number != 1)}" if number else "speakers unknown"
 
 
 def _corpus_line(found: Found, corpus: str, facts: Mapping[str, np.ndarray]) -> str:

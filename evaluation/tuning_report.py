@@ -93,8 +93,8 @@ def _plots(trials: Sequence[FrozenTrial], config: Config, study: optuna.Study, f
 def _config(best: Config, out: Path, how: str) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = out.with_name(f".{out.name}.{os.getpid()}.part")  # several processes may end at once
-    flatters = best.split.by != "official"  # whose score is that of the test part, which no search has seen
-    content = best.model_copy(update={"tuned": flatters}).model_dump()
+    official = best.split.by == "official"  # whose score is that of the test part, which no search has seen
+    content = best.model_copy(update={"tuned": False if official else best.split.holdout}).model_dump()
     content = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     aside.write_text(f"{MARK}: {how}\n{content}", encoding="utf8")
     os.replace(aside, out)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from toy import outcome, write_config
@@ -45,16 +47,14 @@ def temporary(tmp_path_factory):
     return tmp_path_factory.mktemp("temporary")
 
 
-@pytest.fixture(scope="module")
-def address(zoo, temporary):
-    """Return the address of a server of its own."""
+@contextmanager
+def served(command: list[str], **settings: str) -> Iterator[str]:
+    """Run a server of the page on a free port; yield its address once it is up."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = {"SER_CHECKPOINTS": str(zoo), "TMPDIR": str(temporary), "HOME": str(zoo)}
     settings |= {"STREAMLIT_SERVER_PORT": str(port), "STREAMLIT_SERVER_ADDRESS": "127.0.0.1"}
     settings |= {"STREAMLIT_SERVER_HEADLESS": "true"}
-    command = [sys.executable, "app.py", "--checkpoints", str(zoo)]
     server = subprocess.Popen(
         command, cwd=plugins.ROOT, env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -66,10 +66,20 @@ def address(zoo, temporary):
             except OSError:
                 assert server.poll() is None, server.stdout.read().decode()
                 time.sleep(0.1)
+        else:
+            raise AssertionError(f"{command} does not answer")
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
         server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def address(zoo, temporary):
+    """Return the address of a server of its own, started as the README says."""
+    settings = {"SER_CHECKPOINTS": str(zoo), "TMPDIR": str(temporary), "HOME": str(zoo)}
+    with served([sys.executable, "-m", "streamlit", "run", "app.py"], **settings) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +89,13 @@ def clip(demo_root):
 
 @pytest.fixture
 def browse(address, tmp_path):
-    """Return a function that opens the page in a new browser, of this width and with these switches."""
+    """Return a function that opens a page in a new browser, of this width and with these switches."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         opened = []
 
-        def visit(width=1280, *switches):
+        def visit(width=1280, *switches, at=address):
             browser = playwright.chromium.launch_persistent_context(
                 str(tmp_path / "profile"), executable_path=CHROMIUM, args=[*QUIET, *switches],
                 viewport={"width": width, "height": 900}, headless=True,
@@ -93,7 +103,7 @@ def browse(address, tmp_path):
             opened.append(browser)
             page = browser.new_page()
             page.set_default_timeout(WAIT_MS)
-            page.goto(address)
+            page.goto(at)
             page.get_by_text("Or record from the microphone").wait_for()
             return page
 
@@ -154,3 +164,8 @@ def test_the_microphone_is_recorded_and_answered(browse, clip):
     page.get_by_role("heading", level=2).wait_for()
     heard = page.get_by_alt_text("Waveform: ").get_attribute("alt")
     assert float(heard.split()[1]) > 1 and float(heard.partition("peak ")[2].split()[0]) > -40
+
+
+def test_the_script_is_the_same_page_on_a_folder_of_its_own(browse, zoo, tmp_path):
+    with served([sys.executable, "app.py", "--checkpoints", str(zoo)], HOME=str(tmp_path)) as found:
+        browse(at=found).get_by_text("plain", exact=True).first.wait_for()

@@ -267,14 +267,22 @@ def test_tuned_on_the_same_speakers(tmp_path):
 def test_tuned_while_other_speakers_are_held_out(tmp_path):
     data = dataset()
     split = config().split.model_dump() | {"holdout": [str(np.unique(data.speakers)[0])]}
-    found = audited(data, config(tuned=True, split=split), tmp_path)
+    found = audited(data, config(tuned=split["holdout"], split=split), tmp_path)
     assert found["verdict"] == "tuned" and not leaks(found), found["findings"]
+    others = [str(np.unique(data.speakers)[1])]  # who were searched on
+    for work, tuned in (("others", others), ("unsaid", True)):
+        found = audited(data, config(tuned=tuned, split=split), tmp_path, work=work)
+        caught(found, "selection", "chosen by the score")
 
 
 def test_members_of_an_ensemble_pass_their_verdict_on(tmp_path):
     table = audit_record.SCHEMA.empty_table()
-    for verdict, wanted in (("leaks", "leaks"), ("tuned", "not audited"), ("clean", "not audited")):
+    for verdict, wanted in (("leaks", "leaks"), ("clean", "not audited")):
         assert leakage.judge(table, config(), members={"one": "clean", "two": verdict})["verdict"] == wanted
+    for verdict, severity in (("leaks", "leak"), ("not audited", "missing"), ("tuned", "tuned")):
+        found = leakage.judge(table, config(), members={"one": "clean", "two": verdict})["findings"]
+        said = [(f["severity"], f["text"]) for f in found if f["kind"] == "member"]
+        assert said == [(severity, f"two: {verdict}")]
 
 
 def joined_audit(data, runs, folder, key):

@@ -17,7 +17,7 @@ import explore
 import preprocess
 from corpora import demo
 from evaluation import exploration, exploration_page, exploration_pictures, inventory, survey, survey_tables
-from evaluation.exploration import NOBODY
+from evaluation.exploration import NOBODY, SCALED
 from extract_feats import clips
 from utils import config as configs
 from utils.audio import Sound
@@ -42,6 +42,11 @@ def complete(data, **facts):
 def surveyed(data, **options):
     names = [f"mfcc_{column}" for column in range(toy.arrays(data.features)[0].shape[-1])]
     return survey.of_clips(data, sounds(data), names, name="toy", seed=1, opensmile=False, **options)
+
+
+def one_class():
+    data = complete(toy.dataset(takes=2))
+    return replace(data, labels=("sad",), truth=np.zeros(len(data), int))
 
 
 def two_corpora():
@@ -136,6 +141,25 @@ def test_scaling_each_speaker_leaves_nothing_between_them():
     assert not exploration.scaled_by(data.features, speakers)[:3].any()
 
 
+def test_what_scaled_speakers_have_by_chance_is_that_of_noise():
+    rng = np.random.default_rng(0)
+    clips, speakers = 400, 100
+    noise = replace(
+        toy.dataset(speakers=100, takes=2, labels=("angry", "sad")),
+        speakers=np.repeat(np.arange(speakers), 4).astype(str),
+    )
+    found = []
+    for _ in range(10):
+        truth = np.tile([0, 0, 1, 1], speakers)
+        data = replace(noise, features=rng.normal(size=(clips, 30)).astype(np.float32), truth=truth)
+        found.append(next(row for row in exploration.structure(data.features, data, seed=1) if row["by"] == SCALED))
+    assert np.mean([row["variance"] for row in found]) == pytest.approx(found[0]["variance_chance"], rel=0.1)
+    assert found[0]["variance_chance"] == 1 / 300 and found[0]["nearest_chance"] is None
+    some = replace(noise, speakers=np.array(["once", "", *noise.speakers[2:].tolist()]))
+    once = next(row for row in exploration.structure(some.features, some, seed=1) if row["by"] == SCALED)
+    assert once["n_clips"] == clips - 2  # neither known by one clip nor by none
+
+
 def test_frames_are_pooled_by_mean_and_deviation():
     data = toy.dataset("frames")
     values, names = exploration.pooled(data.features, [f"x_{column}" for column in range(8)])
@@ -220,9 +244,30 @@ def test_a_recording_that_gives_the_speaker_or_the_emotion_away_is_named():
     ]
 
 
+def test_many_speakers_of_two_clips_are_not_named_for_what_chance_gives_them():
+    data = complete(toy.dataset(speakers=60, takes=1, labels=("angry", "sad")))
+    values = np.random.default_rng(0).normal(size=len(data))
+    data = replace(data, facts=data.facts | {"seconds": 5 + values, "heard_snr_db": values, "heard_crest_db": values})
+    found = surveyed(data)["recordings"]
+    duration = next(row for row in found if row["fact"] == "seconds")
+    assert duration["eta2_speaker"] > inventory.TOLD and duration["chance_speaker"] == 59 / 119
+    assert inventory.told([row for row in found if row["fact"] == "seconds"]) == []
+
+
+def test_of_many_clips_those_looked_at_are_of_the_whole(monkeypatch):
+    """A corpus lies sorted by speaker, so its first clips would be a few speakers'."""
+    monkeypatch.setattr(exploration, "MAPPED", 60)
+    data = toy.dataset(speakers=20, takes=5)
+    speakers = np.repeat(np.arange(20), 15)
+    seen = []
+    monkeypatch.setattr(exploration, "_neighbours", lambda z, groups, of: seen.append(set(of.tolist())) or {})
+    exploration.separation(data.features, data.truth, speakers, seed=1)
+    assert len(seen[0]) > 15
+
+
 def test_several_corpora_are_told_apart_together_and_alone():
     rows = surveyed(two_corpora())["structure"]
-    kinds = ["emotion", "speaker", exploration.SCALED]
+    kinds = ["emotion", "speaker", SCALED]
     assert [row["by"] for row in rows if not row["corpus"]] == [*kinds, "corpus"]
     for corpus in ("one", "two"):
         assert [row["by"] for row in rows if row["corpus"] == corpus] == kinds
@@ -236,12 +281,35 @@ def test_the_verdict_says_what_the_features_lie_by():
     for groups, said in ((voices, "more of the speaker than of the emotion"), (data.truth, "more of the emotion")):
         values = rng.normal(size=(9, 5))[groups] * 3 + rng.normal(size=(len(data), 5))
         assert said in survey.verdict(surveyed(replace(data, features=values.astype(np.float32))))[0]
+    untold = "Whether features lie by speaker or by emotion cannot be told: "
     nobody = replace(data, speakers=np.full(len(data), ""))
-    assert survey.verdict(surveyed(nobody)) == [
-        "Fewer than two speakers are known, so whether features cluster by speaker cannot be told."
-    ]
+    assert survey.verdict(surveyed(nobody)) == [f"{untold}fewer than two speakers are known."]
+    alone = replace(data, speakers=np.array([f"toy/{row}" for row in range(len(data))]))
+    assert survey.verdict(surveyed(alone)) == [f"{untold}every clip has a speaker, or an emotion, of its own."]
+    assert survey.verdict(surveyed(one_class())) == [f"{untold}all clips have one emotion."]
     one_each = replace(data, speakers=np.array([f"toy/{label}" for label in data.truth]))
     assert "3 of 9 pairs" in survey.verdict(surveyed(one_each))[-1]
+
+
+def row(variance, nearest, variance_chance=0.0, nearest_chance=0.0):
+    stated = {"variance_chance": variance_chance, "nearest_chance": nearest_chance}
+    return {"groups": 3, "variance": variance, "nearest": nearest} | stated
+
+
+@pytest.mark.parametrize(
+    ("emotion", "speaker", "said"),
+    [
+        (row(0.2, 0.5), row(0.3, 0.6), "The features know more of the speaker than of the emotion: 30.0% "),
+        (row(0.3, 0.6), row(0.2, 0.5), "The features know more of the emotion than of the speaker: 20.0% "),
+        (row(0.2, 0.6), row(0.3, 0.5), "By their variance the features know more of the speaker, by the nearest "),
+        # many small groups have more by chance, few large ones are met more often
+        (row(0.2, 0.6), row(0.3, 0.6, 0.25), "The features know more of the emotion"),
+        (row(0.2, 0.6, 0, 0.5), row(0.3, 0.5), "The features know more of the speaker"),
+    ],
+)
+def test_the_verdict_is_beyond_chance_and_says_where_its_two_measures_differ(emotion, speaker, said):
+    found = {"structure": [{"corpus": "", "by": by} | one for by, one in (("emotion", emotion), ("speaker", speaker))]}
+    assert survey.verdict(found | {"crossed": (9, 9)})[0].startswith(said)
 
 
 def test_a_label_without_a_clip_is_left_out():
@@ -250,10 +318,13 @@ def test_a_label_without_a_clip_is_left_out():
     assert found["labels"] == data.labels and len(found["moments"]) == 4
 
 
-@pytest.mark.parametrize("kind", ["few", "two corpora", "own labels", "frames", "nobody", "many"])
+KINDS = ["few", "two corpora", "own labels", "frames", "nobody", "many", "one class", "one clip each", "dollars"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_pictures_can_be_read_and_the_page_stands_alone(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(exploration, "MAPPED", 150)
-    found = surveyed(_case(kind))
+    found = surveyed(_case(kind), notes=["A trial: at most 5 clips a class were looked at."])
     drawn = {name: figure for name, draw in exploration_pictures.DRAWN.items() if (figure := draw(found))}
     assert set(exploration_pictures.DRAWN) - set(drawn) == ({"speakers"} if kind == "nobody" else set())
     for figure in drawn.values():
@@ -265,7 +336,7 @@ def test_pictures_can_be_read_and_the_page_stands_alone(kind, tmp_path, monkeypa
     (tmp_path / "speakers.png").write_bytes(b"of an earlier run")
     pictures = exploration_pictures.write(found, tmp_path)
     assert {path.name for path in tmp_path.glob("*.png")} == set(pictures)
-    document = Document(exploration_page.page(found, tmp_path, recipe="toy", limit=5))
+    document = Document(exploration_page.page(found, tmp_path, recipe="toy"))
     assert stands_alone(document) and document.count("img") == len(pictures)
     assert all(len(alt) > 15 for alt in document.values("alt")) and "at most 5 clips a class" in document.text
     assert not {"nan", "None"} & set(document.text.split())
@@ -286,6 +357,14 @@ def _case(kind: str):
         case "nobody":
             data = complete(toy.dataset(takes=3))
             return replace(data, speakers=np.full(len(data), ""), facts=data.facts | {"sex": np.full(len(data), "")})
+        case "one class":
+            return one_class()
+        case "one clip each":
+            data = complete(toy.dataset(takes=2))
+            return replace(data, speakers=np.array([f"toy/{row}" for row in range(len(data))]))
+        case "dollars":
+            data = complete(toy.dataset(labels=("$x^$", "a$b", "sad"), takes=2))
+            return replace(data, speakers=np.array([f"{speaker}$^" for speaker in data.speakers]))
     return many()
 
 
@@ -310,7 +389,7 @@ def cached(tmp_path_factory):
     """Return a folder with the demo corpus, an experiment on it and the features of that."""
     folder = tmp_path_factory.mktemp("explore")
     demo.write(folder / "demo", speakers=4, clips=2)
-    config = toy.write_config(folder, "mine")
+    config = toy.write_config(folder, "mine", split={"by": "speaker", "folds": 3, "holdout": ["m04"]})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SER_DATA", str(folder))
         assert preprocess.main(["--config", str(config), "--features", str(folder / "features"), "--jobs", "1"]) == 0
@@ -331,8 +410,9 @@ def test_the_whole_command_needs_no_audio_and_no_tensorflow(cached, tmp_path):
     assert loaded == "False" and all(len(line) <= 80 for line in lines)
     folder = tmp_path / "out" / "mine"
     assert last == f"{folder / 'explore.html'}, 10 pictures, 9 tables"
-    assert lines[0] == "mine: 40 clips, 4 speakers, 78 features (mean and deviation of 39)"
-    assert len(table(folder / "clips.csv")) == 40
+    assert lines[0] == "mine: 30 clips, 3 speakers, 78 features (mean and deviation of 39)"
+    assert lines[1] == "Held out, and left out here too: m04."
+    assert {row["speaker"] for row in table(folder / "clips.csv")} == {"demo/f01", "demo/m02", "demo/f03"}
     document = Document((folder / "explore.html").read_text(encoding="utf8"))
     assert stands_alone(document) and document.count("img") == 10
 

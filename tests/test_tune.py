@@ -21,7 +21,7 @@ from optuna.trial import TrialState
 import preprocess
 import train
 import tune
-from evaluation import experiment, space, splits, study, tuning
+from evaluation import experiment, space, splits, study, tuning, tuning_report
 from extract_feats import load
 from tests.toy import dataset, outcome, write_config
 from utils import config as configs
@@ -209,6 +209,15 @@ def test_an_official_test_part_is_not_searched_on_and_nobody_else_is_put_aside()
     assert protected == config
     assert set(data.speakers[seen].tolist()) == {"toy/s0", "toy/s1", "toy/s2", "toy/s3"}
     assert tuning.inner(data[seen], protected).split == configs.Split(by="speaker", folds=4)
+
+
+@pytest.mark.parametrize(
+    ("split", "tuned"), [({"by": "official"}, False), ({"by": "speaker", "folds": 2, "holdout": ["s1"]}, ["s1"])]
+)
+def test_the_best_config_says_whom_the_search_put_aside(split, tuned, tmp_path):
+    out = tmp_path / "best.yaml"
+    tuning_report._config(base(split=split), out, "best of 3 trials")
+    assert configs.read(out).tuned == tuned  # an official test part's score is no search's
 
 
 def test_where_no_test_speaker_can_be_put_aside_tuning_is_refused():

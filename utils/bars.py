@@ -1,5 +1,6 @@
 """Progress of long steps: a bar with rate and time left on a terminal, plain lines in a log."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,20 +13,21 @@ STEPS_EVERY, EPOCHS_EVERY = 10.0, 30.0  # seconds between the lines of a log
 
 
 @contextmanager
-def progress(what: str, unit: str = "clips", *, quiet: bool = False) -> Iterator[Progress]:
+def progress(what: str, unit: str = "clips", *, before: int = 0, quiet: bool = False) -> Iterator[Progress]:
     """Yield report(done, total): a bar with rate and time left on a terminal, a plain line every 10 s elsewhere.
 
     Args:
         what: is done.
         unit: what is counted.
+        before: how many an earlier call has done, which are not of this one's rate.
         quiet: no plain lines, because the caller says in lines of its own how far it is.
     """
-    if sys.stderr.isatty():
+    if _terminal():
         with _bar(what) as (bars, task):
             started = time.monotonic()
 
             def show(done: int, total: int) -> None:
-                rate = done / max(time.monotonic() - started, 1e-9)
+                rate = (done - before) / max(time.monotonic() - started, 1e-9)
                 bars.update(task, completed=done, total=total, beside=f"{done}/{total} {unit} {_speed(rate)}")
 
             yield show
@@ -36,12 +38,17 @@ def progress(what: str, unit: str = "clips", *, quiet: bool = False) -> Iterator
         nonlocal last
         now = time.monotonic()
         if now - last >= STEPS_EVERY and done and not quiet:
-            rate = done / (now - started)
+            rate = max(done - before, 1) / (now - started)
             left = (total - done) / rate
             print(f"{what}: {done}/{total} {unit}, {_speed(rate)}, {left:.0f} s left", file=sys.stderr, flush=True)
             last = now
 
     yield say
+
+
+def _terminal() -> bool:
+    """Whether what is written to standard error can be written over; a dumb terminal gets the lines of a log."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _speed(rate: float) -> str:
@@ -75,7 +82,7 @@ def training(name: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     A line a fold stays. Within a fold a terminal shows a bar of its epochs with loss, UAR, seconds an epoch and time
     left if it does not stop early; a log gets a line every 30 s.
     """
-    if not sys.stderr.isatty():
+    if not _terminal():
         yield _Log(name).say
         return
     with _bar(f"{name}: preparing") as (bars, task):
@@ -93,7 +100,10 @@ def training(name: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
                 log.say(line)
                 done.add(line["fold"])
                 if not where:  # an estimator, which has no epochs
-                    bars.update(task, description=f"{name}: folds", completed=len(done), total=line["folds"])
+                    shown = f"{len(done)}/{line['folds']}"
+                    bars.update(
+                        task, description=f"{name}: folds", completed=len(done), total=line["folds"], beside=shown
+                    )
 
         yield show
 

@@ -108,7 +108,10 @@ class Config(_Section):
     )
     train: Train = Train()
     init: str | None = Field(None, description="checkpoints/NAME of a network to start from")
-    tuned: bool = Field(False, description="chosen by tune.py on the speakers of the folds, whose score then flatters")
+    tuned: bool | list[int | str] = Field(
+        False,
+        description="by tune.py on the speakers of the folds, whose score then flatters; the list: whom it put aside",
+    )
     freeze: list[str] = Field([], description="layers of the network, by name, that do not learn")
 
     def augmentation(self, *, audio: bool) -> list[dict]:

@@ -27,7 +27,7 @@ def effects(
     emotion: np.ndarray,
     speaker: np.ndarray | None,
     families: Sequence[Mapping[str, Any]],
-    chance: tuple[float, float | None],
+    chance: tuple[float, float],
     *,
     title: str = "",
 ) -> Figure:

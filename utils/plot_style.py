@@ -22,11 +22,20 @@ DPI, SIDE = 125, 6.4  # dots an inch, inches: 800 dots
 
 def new_figure(width: float, height: float, *, layout: str | None = "constrained") -> Figure:
     """Return an empty white figure, inches; what is added is laid out so that nothing is cut off."""
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout=layout)
+    figure = _Literal(figsize=(width, height), dpi=DPI, facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
     if layout:
         figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     return figure
+
+
+class _Literal(Figure):
+    """A figure in whose words a dollar is a dollar: names of files, speakers and emotions are no formulas."""
+
+    def draw(self, renderer) -> None:
+        for text in self.findobj(Text):
+            text.set_parse_math(False)
+        super().draw(renderer)
 
 
 def darken(figure: Figure) -> None:
@@ -50,6 +59,7 @@ def darken(figure: Figure) -> None:
 
 def text_size(figure: Figure, text: Text) -> np.ndarray:
     """Return width and height of a text in inches."""
+    text.set_parse_math(False)  # a name may hold dollars
     box = text.get_window_extent(figure.canvas.get_renderer())
     return np.array([box.width, box.height]) / figure.dpi
 

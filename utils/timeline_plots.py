@@ -60,7 +60,7 @@ def timeline(document: Mapping[str, Any], *, width: float = WIDTH) -> Figure:
     handles = [Patch(facecolor=shade, label=label.replace("_", " ")) for label, shade in shades.items()]
     figure.legend(handles=handles, loc="lower center", ncols=beside, frameon=False, fontsize=9, labelcolor=INK)
     title = f"{Path(document['file']).name}, {document['model']}"
-    figure.text(0.25 / width, 1 - 0.15 / height, title, va="top", size=13, color=INK, parse_math=False)
+    figure.text(0.25 / width, 1 - 0.15 / height, title, va="top", size=13, color=INK)
     return figure
 
 

@@ -1,5 +1,6 @@
 """What README.md, --help and the notebook tell a user to type, typed in a fresh copy of the checkout."""
 
+import ast
 import os
 import re
 import shutil
@@ -88,6 +89,16 @@ def test_own_recordings_in_five_minutes(here):
         checkout.run(command, here)
     assert (here / "explorations/mine/explore.html").exists() and (here / "call_radar.png").exists()
     assert "8 speakers" in (here / "checkpoints/mine/metrics.txt").read_text(encoding="utf8")
+
+
+def test_the_sample_of_the_deployment_page(here):
+    page = (ROOT / "docs/deployment.md").read_text(encoding="utf8")
+    (sample,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    sample = sample.replace("NAME", "demo_bilstm").replace("clip.wav", "data/demo/m08/m08_sad_1.wav")
+    (here / "sample.py").write_text(sample, encoding="utf8")
+    said = ast.literal_eval(checkout.run("python sample.py", here))
+    assert set(said) == {"angry", "happy", "sad", "neutral", "fear"}
+    assert sum(said.values()) == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.skipif(not SPEECH.is_dir(), reason="no real speech: SER_DATA holds no RAVDESS")

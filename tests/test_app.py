@@ -1,6 +1,7 @@
 """The web page in Streamlit's own test client: what it answers is what predict.py answers, and what it refuses."""
 
 import csv
+import gc
 import io
 import json
 import os
@@ -29,6 +30,15 @@ NOBODY = "<img src=x onerror=alert(1)>![x](http://a/b)`$\\q$"
 def main_module(monkeypatch):
     """Put back what AppTest leaves in place of the main module: processes that later tests spawn would run the page."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick(zoo):
+    """Streamlit collects garbage after every run of the page: a second where TensorFlow and JAX have left their own."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,8 @@ MINE = next(block for block in BLOCKS if "mine.yaml" in " ".join(block))
 PUBLIC = next(block for block in BLOCKS if "corpora.download" in " ".join(block))
 TABLE = re.findall(r"^\| `(python [^`]+)` \|", README, re.MULTILINE)
 FILLED = {"NAME": "demo_svm", "A.yaml": "config/demo_svm.yaml", "call.wav": "data/demo/m08/m08_sad_1.wav",
-          "calls": "data/demo/m08", "--trials 20": "--trials 2"}  # fmt: skip
+          "calls": "data/demo/m08", "--trials 20": "--trials 2",
+          "robustness.py": "robustness.py --folds 1"}  # fmt: skip
 # another corpus, a server or a file of others is needed: test_honesty.py, test_cross_corpus.py, test_evaluate.py,
 # test_download.py, test_app_browser.py, test_yamnet.py and test_vggish.py run these
 ELSEWHERE = re.compile(r"--other|--matrix|evaluate\.py|corpora\.download|extract_feats\.convert|app\.py")

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from matplotlib import font_manager
 from matplotlib import image as mpimg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -246,3 +247,15 @@ def test_a_dark_picture_has_the_same_shapes_on_a_dark_ground():
         assert (dark.min(axis=-1) > 0.75).mean() < 0.003, "nothing but letters is bright"
         drawn = [np.abs(image - image[2, 2]).max(axis=-1) > 0.25 for image in (light, dark)]
         assert drawn[0].sum() > 1000 and (drawn[0] != drawn[1]).mean() < 0.02
+
+
+def test_names_are_drawn_as_they_are_written(monkeypatch):
+    installed = ["Arial", "Noto Sans CJK JP", "WenQuanYi Zen Hei"]
+    monkeypatch.setattr(font_manager.fontManager, "get_font_names", lambda: installed)
+    figure = radar([0.6, 0.3, 0.1], ["\u6124\u6012", "$x^$", "sad"])
+    found = {text.get_text().partition("\n")[0]: text for text in words(figure)}
+    fonts = found["\u6124\u6012"].get_fontfamily()
+    assert fonts == ["DejaVu Sans", "Noto Sans CJK JP", "WenQuanYi Zen Hei"]
+    assert found["sad"].get_fontfamily() == ["sans-serif"]
+    assert not found["$x^$"].get_parse_math()
+    png(radar([0.6, 0.4], ["$x^$", "$y^$"], title="$z^$"))  # a broken formula, if it were one

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgba, to_rgba_array
@@ -17,6 +18,11 @@ INK, GREY, LINE = "#22303c", "#66717b", "#d9dfe4"
 BLUE, ORANGE = "#0072b2", "#d55e00"
 BLUES = LinearSegmentedColormap.from_list("blues", ["#f3f6f9", "#9cc9e6", BLUE, "#003a5d"])
 NIGHT = {INK: "#e8ecef", GREY: "#a9b3bc", LINE: "#3d464e", BLUE: "#56a9dc", "#ffffff": "#17191b"}  # on a dark page
+LATIN = "\u2e7f"  # from here on East Asian letters, which these fonts of the usual systems have
+WIDE = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC",
+    "Hiragino Sans", "Yu Gothic", "Malgun Gothic", "Arial Unicode MS",
+)  # fmt: skip
 DPI, SIDE = 125, 6.4  # dots an inch, inches: 800 dots
 
 
@@ -34,8 +40,16 @@ class _Literal(Figure):
 
     def draw(self, renderer) -> None:
         for text in self.findobj(Text):
-            text.set_parse_math(False)
+            literal(text)
         super().draw(renderer)
+
+
+def literal(text: Text) -> None:
+    """Have a text drawn as it is written: a dollar is no formula, letters that the font lacks are found elsewhere."""
+    text.set_parse_math(False)
+    if any(letter > LATIN for letter in text.get_text()):
+        installed = font_manager.fontManager.get_font_names()
+        text.set_fontfamily(["DejaVu Sans", *(name for name in WIDE if name in installed)])
 
 
 def darken(figure: Figure) -> None:
@@ -59,7 +73,7 @@ def darken(figure: Figure) -> None:
 
 def text_size(figure: Figure, text: Text) -> np.ndarray:
     """Return width and height of a text in inches."""
-    text.set_parse_math(False)  # a name may hold dollars
+    literal(text)
     box = text.get_window_extent(figure.canvas.get_renderer())
     return np.array([box.width, box.height]) / figure.dpi
 

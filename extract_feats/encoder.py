@@ -114,8 +114,9 @@ def _digest(stamped: tuple[tuple[Path, int, int], ...]) -> str:
 
 @lru_cache(maxsize=4)
 def _session(stamped: tuple[tuple[Path, int, int], ...]) -> "InferenceSession":
-    import onnxruntime  # .4 s: not for reading a layout
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
+    from utils.ort import onnxruntime  # .4 s: not for reading a layout
+
+    state = onnxruntime.capi.onnxruntime_pybind11_state
 
     graph = stamped[0][0]
     options = onnxruntime.SessionOptions()

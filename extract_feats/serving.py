@@ -29,7 +29,10 @@ class Extractor:
             ConfigError: the features here are of another version than in training.
         """
         self._alone = "members" not in card
-        parts = [{name: part[name] for name in READ} for part in ([card] if self._alone else card["members"])]
+        try:
+            parts = [{name: part[name] for name in READ} for part in ([card] if self._alone else card["members"])]
+        except (KeyError, TypeError) as error:
+            raise ConfigError(f"model.json: damaged, it lacks {error}. Train the model again.") from error
         self.card = parts[0] if self._alone else {"members": parts}
         self._recipes = [_Recipe(part) for part in parts]
 

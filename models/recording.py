@@ -70,7 +70,7 @@ def listen(
         found.append(hop)
         report(round(hop.end), round(stream.seconds or hop.end))
     times = np.array([[hop.start, hop.end] for hop in found]).reshape(-1, 2)
-    raw = np.array([hop.raw for hop in found]).reshape(len(found), stream.channels, -1)
+    raw = np.array([hop.raw for hop in found]).reshape(len(found), stream.channels, len(predictor.labels))
     chain = Chain(len(predictor.labels), hop=grid.hop, window=grid.window, dwell=dwell)
     return {
         "file": title(path),

@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
 
 from models import no_attention
 from models.combination import combined
 from models.moments import Moments, moments, shrunk
 from utils.errors import ConfigError
+from utils.ort import onnxruntime
 
+State = onnxruntime.capi.onnxruntime_pybind11_state
+DAMAGED = (  # what comes of reading a folder of which something is lost, or that another program wrote
+    ValueError, KeyError, AttributeError, TypeError,
+    State.Fail, State.InvalidArgument, State.InvalidGraph, State.InvalidProtobuf,
+)  # fmt: skip
 BATCH = 64
 Speaker = Moments | list[Moments | None]  # of an ensemble: one a member, None where it takes no speaker
 
@@ -40,9 +44,9 @@ class Predictor:
                 _need(checkpoint, name)
             cards = members or [self.card]
             self.graphs = [Graph(checkpoint / name, card, threads) for name, card in zip(files, cards, strict=True)]
-        except (json.JSONDecodeError, Fail, InvalidGraph, InvalidProtobuf) as error:
+            self.labels: list[str] = self.card["labels"]
+        except DAMAGED as error:
             raise ConfigError(f"{checkpoint}: damaged ({error}). Train it again, or copy the whole folder.") from error
-        self.labels: list[str] = self.card["labels"]
         self._alone = not members
 
     @property

@@ -246,6 +246,9 @@ def test_a_long_file_is_judged_over_time_alone(open_page, clips, monkeypatch):
         ("big.wav", wav(np.ones(RATE) / 9), {"MOST_MB": 0.01}, "too big"),
         ("long.flac", wav(np.ones(3 * RATE) / 9), {"LONGEST_SECONDS": 2}, "too long"),
         ("wide.wav", wav(np.ones((RATE, 9)) / 9), {}, "9 channels"),
+        ("rich.wav", wav(np.ones((RATE, 8)) / 9), {"MOST_SAMPLES": 7 * RATE}, "as much as 60 s of stereo"),
+        ("none.wav", wav(np.ones(0)), {}, "no audio samples"),
+        ("samples.raw", wav(np.ones(RATE) / 9), {}, "without a header"),
         (f"/etc/passwd/{NOBODY}.wav", b"", {}, "empty file"),
     ],
 )
@@ -285,13 +288,28 @@ def test_too_many_files_and_no_checkpoint_are_said(open_page, clips, tmp_path_fa
     monkeypatch.setenv("SER_CHECKPOINTS", str(tmp_path_factory.mktemp("empty")))
     page = AppTest.from_file(plugins.ROOT / "app.py", default_timeout=60).run()
     assert not page.exception and "make demo" in page.error[0].value
-    broken = tmp_path_factory.mktemp("broken") / "one"
-    broken.mkdir()
-    (broken / "model.json").write_text("{", encoding="utf8")
-    (broken / "model.onnx").write_text("", encoding="utf8")
-    monkeypatch.setenv("SER_CHECKPOINTS", str(broken.parent))
-    page = AppTest.from_file(plugins.ROOT / "app.py", default_timeout=60).run()
-    assert not page.exception and "damaged" in page.error[0].value
+    for number, card in enumerate(("{", "[]", "null", '{"labels": ["a", "b"]}', '{"members": [{}]}')):
+        broken = tmp_path_factory.mktemp("broken") / f"run{number}"
+        broken.mkdir()
+        (broken / "model.json").write_text(card, encoding="utf8")
+        (broken / "model.onnx").write_text("", encoding="utf8")
+        monkeypatch.setenv("SER_CHECKPOINTS", str(broken.parent))
+        page = AppTest.from_file(plugins.ROOT / "app.py", default_timeout=60).run()
+        assert not page.exception and f"run{number}: this checkpoint cannot be opened" in page.error[0].value
+        assert str(broken.parent) not in page.error[0].value, "a visitor need not know the server's folders"
+
+
+def test_what_nobody_foresaw_costs_one_file_and_not_the_batch(open_page, clips, monkeypatch):
+    measure = uploads.seconds
+
+    def fails(clip):
+        return measure(clip) if clip.name != "odd.wav" else 1 / 0
+
+    monkeypatch.setattr(uploads, "seconds", fails)
+    page = send(open_page(), ("odd.wav", clips[0].read_bytes()), clips[1])
+    table = page.dataframe[0].value
+    assert not page.exception and "2 files, 1 of them could not be judged" in words(page)
+    assert table["error"][0] == "cannot be read; the server's log says why." and table["emotion"][1]
 
 
 def test_the_server_is_told_the_same_limit():

@@ -4,12 +4,13 @@ import io
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from utils import audio, plugins
+from utils import audio, plugins, stream
 from utils.errors import DataError
 
 RATE = 16000
@@ -289,3 +290,72 @@ def test_ravdess_is_heard_as_published(speech):
     sound = audio.inspect(*audio.decode(path))
     assert sound.channels in (1, 2) and 2.9 < sound.seconds < 5.3 and sound.peak < 1 and sound.clipped == 0
     assert len(audio.read(path, RATE)) == pytest.approx(sound.seconds * RATE, abs=1)
+
+
+def aac(path, layout: str) -> bytes:
+    """Return half a second of a tone as AAC frames, which a player may join one after the other."""
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w", format="adts") as container:
+        stream = container.add_stream("aac", rate=RATE, layout=layout)
+        block = np.ascontiguousarray(np.tile(tone(), (len(stream.layout.channels), 1)))
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+        frame.sample_rate = RATE
+        resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE, frame_size=1024)
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+def both_ways(source) -> list[str]:
+    """Return why a file is refused when it is read as a whole and block by block."""
+    reasons = []
+    for read in (lambda: audio.decode(source), lambda: list(stream.open_file(source).blocks)):
+        if not isinstance(source, Path):
+            source.seek(0)
+        with pytest.raises(DataError) as caught:
+            read()
+        reasons.append(str(caught.value))
+    return reasons
+
+
+def test_sound_that_changes_its_channels_on_the_way_is_refused(tmp_path):
+    joined = tmp_path / "joined.aac"
+    joined.write_bytes(aac(tmp_path / "mono.aac", "mono") + aac(tmp_path / "six.aac", "5.1"))
+    for source in (joined, io.BytesIO(joined.read_bytes())):
+        for reason in both_ways(source):
+            assert "changes its rate or its channels on the way" in reason
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("list.m4a", "ffconcat version 1.0\nfile secret.wav\n"),
+        ("list.m4a", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsecret.wav\n#EXT-X-ENDLIST\n"),
+        ("list.aac", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 50000 RTP/AVP 0\n"),
+    ],
+)
+def test_a_playlist_opens_no_other_file(tmp_path, monkeypatch, name, content):
+    """Somebody else's upload must not name a file or an address of ours."""
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("secret.wav", tone(), RATE)
+    Path(name).write_text(content, encoding="utf8")
+    upload = io.BytesIO(content.encode())
+    upload.name = name
+    for source in (Path(name), upload):
+        for reason in both_ways(source):
+            assert reason.startswith(f"{name}: not audio that can be read")
+
+
+def test_samples_without_a_header_are_refused(tmp_path):
+    (tmp_path / "a.raw").write_bytes(DATA)
+    upload = io.BytesIO(DATA)
+    upload.name = "a.RAW"
+    for source in (tmp_path / "a.raw", upload):
+        for reason in both_ways(source):
+            assert "nobody knows their rate" in reason
+
+
+def test_samples_beyond_all_scales_are_refused():
+    with pytest.raises(DataError, match="samples reach 1e\\+18"):
+        audio.inspect(np.full((RATE, 1), 1e18, np.float32), RATE)

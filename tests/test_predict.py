@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -331,3 +332,28 @@ def test_prediction_loads_no_framework(zoo, demo_root, tmp_path):
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert {"onnxruntime", "numpy"} <= loaded and (tmp_path / "x.png").exists()
     assert not loaded & {"tensorflow", "keras", "sklearn", "pydantic", "pandas", "librosa", "onnx", "skops", "torch"}
+
+
+def test_prediction_leaves_no_telemetry_in_the_users_home(zoo, demo_root, tmp_path):
+    """ONNX Runtime's own keeps a device id and a list of events there, unless it is told not to."""
+    home, work = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    places = {
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(home),
+        "MPLCONFIGDIR": str(tmp_path),
+        "PYTHONPATH": str(plugins.ROOT),
+    }
+    known = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    clip = demo_root / "m08" / "m08_sad_1.wav"
+    command = [
+        sys.executable,
+        str(plugins.ROOT / "predict.py"),
+        "--checkpoint",
+        str(zoo / "plain"),
+        str(clip),
+    ]
+    done = subprocess.run(command, cwd=work, env=known | places, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in home.rglob("*") if path.is_file()] == []

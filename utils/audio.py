@@ -11,11 +11,13 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
+from utils.containers import open_container
 from utils.errors import DataError
 
 CONTAINERS = (".mp4", ".m4a", ".webm", ".mkv", ".mov", ".aac", ".wma")  # what libsndfile does not read
 SHORTEST = 0.05  # seconds; no emotion can be heard in less, and most extractors need two frames
 SILENT_PEAK = 1e-3  # -60 dB of full scale
+ABSURD_PEAK = 1e9  # samples of 32 bits that were never scaled are below it
 FULL_SCALE = 0.999  # 16-bit full scale is 32767/32768
 STREAMED = 0x7FFFF000  # a wav written to a pipe states this or more as its length: it was not known
 
@@ -66,7 +68,8 @@ def decode(path: Path | str | BinaryIO) -> tuple[np.ndarray, int]:
             path = io.BytesIO(path.read())
             refuse_unfinished(path, path.getbuffer().nbytes, name)
             path.seek(0)
-        return soundfile.read(path, dtype="float32", always_2d=True)
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        return samples, need_rate(rate, name)
     except OSError as error:
         raise DataError(f"{name}: {error.strerror or error}.") from error
     except soundfile.LibsndfileError as error:
@@ -79,6 +82,8 @@ def decode(path: Path | str | BinaryIO) -> tuple[np.ndarray, int]:
 def refuse_unfinished(file: BinaryIO, size: int, path: Path | str) -> None:
     """Refuse what libsndfile would not name (a pointer) or would read without a word (half a wav)."""
     head = file.read(40)
+    if str(path).lower().endswith(".raw"):
+        raise DataError(f"{path}: samples without a header; nobody knows their rate. Give a wav.")
     if not size:
         raise DataError(f"{path}: empty file.")
     if head.startswith(b"version https://git-lfs"):
@@ -95,30 +100,23 @@ def refuse_unfinished(file: BinaryIO, size: int, path: Path | str) -> None:
             file.seek(length + length % 2, os.SEEK_CUR)
 
 
-def _decode_container(path: Path | BinaryIO, name: object) -> tuple[np.ndarray, int]:
-    import av  # FFmpeg; only for what libsndfile does not read
+def need_rate(rate: int, name: object) -> int:
+    """Return a sampling rate in Hz; DataError if a broken header has none."""
+    if rate < 1:
+        raise DataError(f"{name}: its header states a sampling rate of {rate} Hz.")
+    return rate
 
-    try:
-        with av.open(str(path) if isinstance(path, Path) else path) as container:
-            if not container.streams.audio:
-                raise DataError(f"{name}: holds no audio stream.")
-            stream = container.streams.audio[0]
-            rate = stream.rate
-            planar = av.AudioResampler(format="fltp", layout=stream.layout, rate=rate)
-            blocks = [out.to_ndarray() for frame in container.decode(stream) for out in planar.resample(frame)]
-            blocks += [out.to_ndarray() for out in planar.resample(None)]
-    except av.FFmpegError as error:
-        raise DataError(f"{name}: not audio that can be read ({error.strerror}).") from error
-    if not blocks:
-        raise DataError(f"{name}: holds no audio samples.")
-    return np.ascontiguousarray(np.concatenate(blocks, axis=1).T, dtype=np.float32), rate
+
+def _decode_container(path: Path | BinaryIO, name: str) -> tuple[np.ndarray, int]:
+    rate, _, blocks = open_container(path, name)
+    return np.ascontiguousarray(np.concatenate(list(blocks)), dtype=np.float32), rate
 
 
 def inspect(samples: np.ndarray, rate: int) -> Sound:
     """Return the facts of (n, channels) samples.
 
     Raises:
-        DataError: shorter than 0.05 s, silent, or not finite.
+        DataError: shorter than 0.05 s, silent, beyond all scales, or not finite.
     """
     seconds = len(samples) / rate
     if seconds < SHORTEST:
@@ -127,6 +125,8 @@ def inspect(samples: np.ndarray, rate: int) -> Sound:
         raise DataError("holds samples that are not finite.")
     magnitude = np.abs(samples)
     peak = float(magnitude.max())
+    if peak > ABSURD_PEAK:
+        raise DataError(f"no sound: its samples reach {peak:.0e}, where 1 is full scale.")
     if peak < SILENT_PEAK:
         raise DataError(f"silent: its peak is {20 * np.log10(max(peak, 1e-9)):.0f} dB of full scale.")
     digest = hashlib.blake2b(f"{rate} {samples.shape[1]} ".encode(), digest_size=16)

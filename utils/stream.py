@@ -11,7 +11,8 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
-from utils.audio import CONTAINERS, refuse_unfinished, title
+from utils.audio import CONTAINERS, need_rate, refuse_unfinished, title
+from utils.containers import open_container
 from utils.errors import ConfigError, DataError
 
 BLOCK_SECONDS = 2.0
@@ -65,13 +66,13 @@ def open_file(path: Path | BinaryIO) -> Stream:
         with path.open("rb") as file:
             refuse_unfinished(file, path.stat().st_size, path)
         if path.suffix.lower() in CONTAINERS:
-            return _container(path)
+            return Stream(*open_container(path, str(path)))
         sound = soundfile.SoundFile(path)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}.") from error
     except soundfile.LibsndfileError as error:
         raise DataError(f"{path}: not audio that can be read ({error.error_string.rstrip('.')}).") from error
-    return Stream(sound.samplerate, sound.channels, _blocks(sound, path), sound.frames / sound.samplerate)
+    return _of_sound(sound, path)
 
 
 def _open_binary(file: BinaryIO) -> Stream:
@@ -83,8 +84,13 @@ def _open_binary(file: BinaryIO) -> Stream:
         sound = soundfile.SoundFile(file)
     except soundfile.LibsndfileError:
         file.seek(0)
-        return _container(file)
-    return Stream(sound.samplerate, sound.channels, _blocks(sound, title(file)), sound.frames / sound.samplerate)
+        return Stream(*open_container(file, title(file)))
+    return _of_sound(sound, title(file))
+
+
+def _of_sound(sound: soundfile.SoundFile, name: Path | str) -> Stream:
+    rate = need_rate(sound.samplerate, name)
+    return Stream(rate, sound.channels, _blocks(sound, name), sound.frames / rate)
 
 
 def _blocks(sound: soundfile.SoundFile, path: Path | str) -> Iterator[np.ndarray]:
@@ -93,32 +99,6 @@ def _blocks(sound: soundfile.SoundFile, path: Path | str) -> Iterator[np.ndarray
             yield from sound.blocks(round(BLOCK_SECONDS * sound.samplerate), dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise DataError(f"{path}: broken after {sound.tell() / sound.samplerate:.1f} s ({error}).") from error
-
-
-def _container(path: Path | BinaryIO) -> Stream:
-    import av  # FFmpeg; only for what libsndfile does not read
-
-    name = title(path)
-    try:
-        container = av.open(str(path) if isinstance(path, Path) else path)
-    except av.FFmpegError as error:
-        raise DataError(f"{name}: not audio that can be read ({error.strerror}).") from error
-    if not container.streams.audio:
-        container.close()
-        raise DataError(f"{name}: holds no audio stream.")
-    audio = container.streams.audio[0]
-
-    def blocks() -> Iterator[np.ndarray]:
-        planar = av.AudioResampler(format="fltp", layout=audio.layout, rate=audio.rate)
-        try:
-            with container:
-                for frame in container.decode(audio):
-                    yield from (part.to_ndarray().T for part in planar.resample(frame))
-                yield from (part.to_ndarray().T for part in planar.resample(None))
-        except av.FFmpegError as error:
-            raise DataError(f"{name}: broken on the way ({error.strerror}).") from error
-
-    return Stream(audio.rate, audio.layout.nb_channels, blocks())
 
 
 def open_pipe(pipe: BinaryIO, *, rate: int | None = None, channels: int = 1) -> Stream:

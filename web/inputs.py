@@ -49,8 +49,8 @@ def recordings(kept: Kept) -> list[Sound]:
     recorded = st.audio_input("Or record from the microphone", sample_rate=None)
     st.caption(
         f"At most {MOST_FILES} files of {MOST_MB} MB. Up to {CLIP_SECONDS} s a file is judged as one clip, longer ones "
-        f"over time, up to {LONGEST_SECONDS // 60} minutes. Sounds are held in memory while this page is open, and "
-        "never written to disk."
+        f"over time, up to {LONGEST_SECONDS // 60} minutes. Sounds are held in memory while this page is open and "
+        "for a while after, and never written to disk."
     )
     return _taken([*sent, *([recorded] if recorded else [])], kept)
 

@@ -1,5 +1,6 @@
 """What the page keeps: open checkpoints for all visitors, sounds and what was made of them for one alone."""
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ import streamlit as st
 
 from extract_feats.serving import Extractor
 from models.runtime import Predictor
-from utils.errors import DataError
+from utils.errors import ConfigError, DataError
 from web import uploads
 from web.uploads import CLIP_SECONDS, Clip
 
+LOG = logging.getLogger(__name__)
+UNREADABLE = "{}: cannot be read; the server's log says why."
 MOST_OPEN = 3  # checkpoints; the memory of a small host is soon full of them
 
 
@@ -70,7 +73,11 @@ def opened(folder: Path) -> Model:
     Raises:
         ConfigError: not a checkpoint, a damaged one, or features of another version.
     """
-    return _opened(str(folder), (folder / "model.json").stat().st_mtime_ns)
+    try:
+        return _opened(str(folder), (folder / "model.json").stat().st_mtime_ns)
+    except ConfigError as error:  # which names folders of the server
+        LOG.error("%s", error)
+        raise ConfigError(f"{folder.name}: this checkpoint cannot be opened; the server's log says why.") from error
 
 
 @st.cache_resource(max_entries=MOST_OPEN, show_spinner="opening the checkpoint")
@@ -91,6 +98,9 @@ def measured(clip: Clip) -> Sound:
         return Sound(clip, uploads.seconds(clip))
     except DataError as error:
         return Sound(clip, error=" ".join(str(error).split()))
+    except Exception:  # one broken file must not take the answers of the others
+        LOG.exception("an upload cannot be read")
+        return Sound(clip, error=UNREADABLE.format(clip.name))
 
 
 def read(sound: Sound, model: Model, kept: Kept) -> Any:
@@ -102,6 +112,9 @@ def read(sound: Sound, model: Model, kept: Kept) -> Any:
                 return model.extractor.read(sound.clip.open())
         except DataError as error:
             return " ".join(str(error).split())
+        except Exception:  # likewise
+            LOG.exception("an upload cannot be judged")
+            return UNREADABLE.format(sound.clip.name)
 
     if sound.seconds > CLIP_SECONDS:
         return f"{sound.clip.name}: {sound.seconds:.0f} s, over {CLIP_SECONDS} s: send it alone, for a timeline."

@@ -17,6 +17,7 @@ MOST_MB = 50  # a file; .streamlit/config.toml says the same to the server
 CLIP_SECONDS = 60  # up to here a file is judged as one clip; longer ones over time
 LONGEST_SECONDS = 20 * 60
 MOST_CHANNELS, MOST_HZ = 8, 192_000  # a second of more would not fit beside other visitors' sounds
+MOST_SAMPLES = CLIP_SECONDS * 48_000 * 2  # of one clip, which is decoded as a whole: a minute of stereo
 LONGEST_NAME = 60
 MEDIA = {  # what a browser is told of a sound: never what another browser said of it
     ".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".oga": "audio/ogg",
@@ -80,4 +81,11 @@ def seconds(clip: Clip) -> float:
         heard += len(block)
         if heard > LONGEST_SECONDS * stream.rate:
             raise DataError(f"{clip.name}: too long: at most {LONGEST_SECONDS // 60} minutes are taken.")
+    if not heard:
+        raise DataError(f"{clip.name}: holds no audio samples.")
+    if heard <= CLIP_SECONDS * stream.rate and heard * stream.channels > MOST_SAMPLES:
+        raise DataError(
+            f"{clip.name}: {heard / stream.rate:.0f} s of {stream.channels} channels at {stream.rate} Hz; a clip may "
+            f"hold as much as {CLIP_SECONDS} s of stereo at 48000 Hz."
+        )
     return heard / stream.rate

@@ -10,12 +10,14 @@ from utils import bars, cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from models.runtime import Predictor
+    from prediction.predictor import Predictor
 
     predictor = Predictor(options.checkpoint)
     configs = _configs(predictor.card, options)  # a typo in the last costs no evaluation
-    from evaluation import checkpoint, report, transfer
-    from extract_feats.serving import Extractor
+    from evaluation import report
+    from evaluation.checkpoint import write as checkpoint
+    from evaluation.studies import other_clips as transfer
+    from prediction.extractor import Extractor
 
     Extractor(predictor.card)  # refuses features that are no longer those of training
     for config in configs:
@@ -69,8 +71,10 @@ def _data(recipes: list, predictor, options: argparse.Namespace):
     """Clips and features, extracted into the cache where they are not there yet."""
     from collections import Counter
 
-    from evaluation import ensemble, transfer
-    from extract_feats import cache, load
+    from evaluation.studies import other_clips as transfer
+    from evaluation.training import ensemble
+    from extract_feats.cache import fill as cache
+    from extract_feats.cache import read as load
     from utils.dataset import common
 
     scans = cache.scan(recipes[0], options.limit)
@@ -86,7 +90,8 @@ def _data(recipes: list, predictor, options: argparse.Namespace):
 
 
 def _fill(found, recipe, options: argparse.Namespace) -> None:
-    from extract_feats import cache, clips
+    from extract_feats.cache import corpus_lists as clips
+    from extract_feats.cache import fill as cache
     from utils.errors import DataError
 
     with bars.progress(f"{found.label} {recipe.label}") as report:

@@ -12,7 +12,8 @@ from utils.plugins import ROOT
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from evaluation import ensemble, report
+    from evaluation import report
+    from evaluation.training import ensemble
     from utils.errors import ConfigError
 
     if not (options.checkpoint / "model.json").is_file():
@@ -38,9 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _explain_run(run, folder: Path, options: argparse.Namespace) -> str:
     """Write explanations.json, explanations.txt and their pictures; return the text."""
-    from evaluation import experiment, explanation_text, explanations
-    from extract_feats import load
-    from utils import explanation_plots, plots
+    from evaluation.explanations import explain as explanations
+    from evaluation.explanations import text as explanation_text
+    from evaluation.training import cross_validation as experiment
+    from extract_feats.cache import read as load
+    from utils import plots
+    from utils.plots import explanations as explanation_plots
 
     given = argparse.Namespace(
         config=[options.checkpoint / "config.yaml"], set=[], features=options.features, limit=None
@@ -70,10 +74,11 @@ def _explain_run(run, folder: Path, options: argparse.Namespace) -> str:
 
 def _explain_files(run, files: Sequence[Path], folder: Path) -> int:
     """Explain recordings by the shipped model, and say what comes out; return 1 if one could not be read."""
-    from evaluation import explanation_text, explanations
-    from extract_feats.serving import Extractor
+    from evaluation.explanations import explain as explanations
+    from evaluation.explanations import text as explanation_text
+    from prediction.answers import distinct
+    from prediction.extractor import Extractor
     from utils import audio
-    from utils.answers import distinct
     from utils.errors import DataError
 
     extract, status = Extractor(run.card), 0
@@ -96,8 +101,9 @@ def _explain_files(run, files: Sequence[Path], folder: Path) -> int:
 
 
 def _draw_clip(config, model, clip, wave, found: Mapping, *, title: str, path: Path) -> None:
-    from evaluation import attention_curves
-    from utils import explanation_plots, plots
+    from evaluation.explanations import attention_curves
+    from utils import plots
+    from utils.plots import explanations as explanation_plots
 
     seconds = len(wave) / config.rate
     decibels, khz = plots.levels(wave, config.rate)

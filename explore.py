@@ -24,9 +24,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _explore(config, options: argparse.Namespace) -> None:
-    from evaluation import exploration_page, exploration_pictures, splits, survey, survey_tables
-    from extract_feats import clips, load
-    from extract_feats.store import FeatureStore
+    from evaluation.exploration import page as exploration_page
+    from evaluation.exploration import pictures as exploration_pictures
+    from evaluation.exploration import survey
+    from evaluation.exploration import tables as survey_tables
+    from evaluation.splits import folds as splits
+    from extract_feats.cache import corpus_lists as clips
+    from extract_feats.cache import read as load
+    from extract_feats.cache.store import FeatureStore
 
     config = config.model_copy(update={"augment": []})  # copies are of the same clips
     data = load.dataset(config, options.features, command=cli.preprocess_command(options), limit=options.limit)

@@ -9,10 +9,14 @@ from utils import bars, cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from evaluation import checkpoint, lengths, splits, tables
     from evaluation import report as reports
+    from evaluation.checkpoint import tables
+    from evaluation.checkpoint import write as checkpoint
+    from evaluation.splits import folds as splits
+    from evaluation.studies import lengths
     from utils import config as configs
-    from utils import plots, robustness_plots
+    from utils import plots
+    from utils.plots import robustness as robustness_plots
 
     config = configs.read(options.config[0], options.set)
     datasets = _datasets(config, options)
@@ -48,7 +52,8 @@ def _numbers(asked: Sequence[int], there: int, name: str) -> Sequence[int]:
 
 def _datasets(config, options: argparse.Namespace) -> dict:
     """Return length -> clips and features, extracted where they are not cached; the clips that every length has."""
-    from extract_feats import cache, load
+    from extract_feats.cache import fill as cache
+    from extract_feats.cache import read as load
     from utils.dataset import common
 
     found = {}

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from prediction.answers import Answer, Wanted, distinct, write_csv
 from utils import bars, cli
-from utils.answers import Answer, Wanted, distinct, write_csv
 
 TIME_OPTIONS = {  # of --timeline and --live, with their defaults
     "window": 3.0, "hop": 1.0, "dwell": 10.0, "least": 2.0, "adapt": False, "channels": [], "out": None, "rate": None,
@@ -20,11 +20,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     if options.timeline or options.live:
         return _over_time(options)
-    from extract_feats import batch
-    from extract_feats.serving import Extractor
-    from models.answering import answers as answered
-    from models.answering import least, provenance
-    from models.runtime import Predictor
+    from prediction import batch
+    from prediction.answering import answers as answered
+    from prediction.answering import least, provenance
+    from prediction.extractor import Extractor
+    from prediction.predictor import Predictor
 
     predictor = Predictor(options.checkpoint)
     wanted = Wanted(least(predictor.card, options.coverage), options.abstain_below)
@@ -50,13 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _over_time(options: argparse.Namespace) -> int:
     """Do --timeline or --live."""
-    from extract_feats.serving import Extractor
-    from models.answering import provenance, window_note
-    from models.recording import live
-    from models.runtime import Predictor
-    from models.timeline import Grid
-    from utils import stream
-    from utils.timeline_files import line
+    from prediction.answering import provenance, window_note
+    from prediction.extractor import Extractor
+    from prediction.predictor import Predictor
+    from prediction.recording import live
+    from prediction.timeline import Grid
+    from prediction.timeline_files import line
+    from utils.audio import stream
 
     grid = Grid(options.window, options.hop, centred=options.timeline)
     settings = {"grid": grid, "dwell": options.dwell, "names": options.channels}
@@ -77,9 +77,11 @@ def _over_time(options: argparse.Namespace) -> int:
 
 
 def _timeline(options: argparse.Namespace, predictor, extract, **settings) -> int:
-    from models.recording import listen
-    from utils import plots, timeline_files, timeline_plots
+    from prediction import timeline_files
+    from prediction.recording import listen
+    from utils import plots
     from utils.errors import DataError
+    from utils.plots import timeline as timeline_plots
 
     status = 0
     for file, prefix in timeline_files.prefixes(list(_files(options.inputs)), options.out).items():

@@ -14,8 +14,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     experiments = [configs.read(path, options.set) for path in options.config]  # a typo in the last costs no extraction
     import corpora
-    from corpora import check
-    from extract_feats import cache, clips, load
+    from corpora.base import check
+    from extract_feats.cache import corpus_lists as clips
+    from extract_feats.cache import fill as cache
+    from extract_feats.cache import read as load
 
     checked, rejected = set(), 0
     for experiment in experiments:
@@ -49,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _export(experiment, recipe, options: argparse.Namespace) -> None:
-    from extract_feats import load, store
+    from extract_feats.cache import read as load
+    from extract_feats.cache import store
 
     path = options.export / f"{experiment.name}.parquet"
     rows = load.exported(experiment, options.features, command=cli.preprocess_command(options))

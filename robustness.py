@@ -9,8 +9,12 @@ from utils import bars, cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from evaluation import checkpoint, finished, report, robustness, tables
-    from utils import plots, robustness_plots
+    from evaluation import report
+    from evaluation.checkpoint import finished, tables
+    from evaluation.checkpoint import write as checkpoint
+    from evaluation.studies import robustness
+    from utils import plots
+    from utils.plots import robustness as robustness_plots
 
     name, rows, labels = options.checkpoint.name, *_scores(options)
     protocol = finished.read(options.checkpoint).card["protocol"]
@@ -31,7 +35,7 @@ def _scores(options: argparse.Namespace) -> tuple[list[dict], list[str]]:
     """Return a row a condition and the names of the folds that were tested."""
     import numpy as np
 
-    from evaluation import robustness
+    from evaluation.studies import robustness
     from utils.errors import ConfigError
 
     config, data, folds = _experiment(options.checkpoint, options)
@@ -53,8 +57,9 @@ def _scores(options: argparse.Namespace) -> tuple[list[dict], list[str]]:
 
 def _experiment(checkpoint: Path, options: argparse.Namespace) -> tuple:
     """Return config, clips and the folds to test of a finished run."""
-    from evaluation import finished, splits
-    from extract_feats import load
+    from evaluation.checkpoint import finished
+    from evaluation.splits import folds as splits
+    from extract_feats.cache import read as load
     from utils import config as configs
     from utils.errors import ConfigError
 
@@ -72,8 +77,9 @@ def _through(config, data, folds: Sequence, options: argparse.Namespace) -> tupl
     """Return what fold models say of their test clips in every condition, and how often each hint is given there."""
     import numpy as np
 
-    from evaluation import experiment, robustness
-    from models import familiarity
+    from evaluation.studies import robustness
+    from evaluation.training import cross_validation as experiment
+    from prediction import out_of_domain as familiarity
 
     test = np.concatenate([fold.test for fold in folds])
     features, channel = _features(config, data[test], options)
@@ -98,8 +104,9 @@ def _through(config, data, folds: Sequence, options: argparse.Namespace) -> tupl
 
 def _features(config, part, options: argparse.Namespace) -> tuple[Mapping, Mapping]:
     """Return features and channel of the clips, condition -> ..., extracted where they are not cached."""
-    from evaluation import robustness
-    from extract_feats import conditions, load
+    from evaluation.studies import robustness
+    from extract_feats.cache import conditions
+    from extract_feats.cache import read as load
 
     own, channel = load.recipe_of(config), load.channel_recipe(config)
     recipes = {robustness.CLEAN: (own, channel)} | {

@@ -13,7 +13,7 @@ from utils import bars, cli
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     if options.list:
-        from utils import listing
+        from utils.plugins import listing
 
         print(listing.listing(options.list))
         return 0
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.matrix:
         return _matrices(experiments, datasets, options)
     _run(experiments, datasets, options)
-    from evaluation import comparison
+    from evaluation.studies import comparison
 
     table = comparison.compare([options.checkpoints / name for name in names])
     table += comparison.over_seeds(table) if options.seeds else []
@@ -53,8 +53,9 @@ def _honesty(experiment, options: argparse.Namespace) -> int:
     """Run one config on known speakers, on strangers and, with --other, on another corpus; print the three."""
     import json
 
-    from evaluation import honesty, report
-    from extract_feats import load
+    from evaluation import report
+    from evaluation.studies import protocols as honesty
+    from extract_feats.cache import read as load
     from utils import config as configs
 
     if experiment.members:
@@ -106,7 +107,7 @@ def _members(experiments: list, options: argparse.Namespace) -> dict:
     joining = {name: experiment for experiment in experiments for name in experiment.members}
     if not joining:
         return {}
-    from evaluation import ensemble
+    from evaluation.training import ensemble
     from utils.errors import ConfigError
 
     found, here = {}, {experiment.name: experiment for experiment in experiments}
@@ -126,7 +127,7 @@ def _members(experiments: list, options: argparse.Namespace) -> dict:
 
 def _datasets(experiments: list, options: argparse.Namespace) -> dict:
     """Return name -> clips and features of every experiment that reads features itself."""
-    from extract_feats import load
+    from extract_feats.cache import read as load
     from models.common import check_input
 
     reading = [(path, e) for path, e in zip(options.config, experiments, strict=True) if not e.members]
@@ -143,7 +144,7 @@ def _datasets(experiments: list, options: argparse.Namespace) -> dict:
 
 def _member_datasets(members: dict, options: argparse.Namespace) -> dict:
     """Return name -> clips and features of finished runs; their checkpoints hold complete configs to preprocess by."""
-    from extract_feats import load
+    from extract_feats.cache import read as load
 
     paths = [options.checkpoints / name / "config.yaml" for name in members]
     command = cli.command("preprocess.py", options, config=paths, set=[])
@@ -155,8 +156,8 @@ def _member_datasets(members: dict, options: argparse.Namespace) -> dict:
 
 def _run(experiments: list, datasets: dict, options: argparse.Namespace) -> None:
     """Train what does not stand there already; whatever can be refused is, before the first hour of work."""
-    from evaluation import ensemble
-    from evaluation import experiment as running
+    from evaluation.training import cross_validation as running
+    from evaluation.training import ensemble
 
     todo: dict = {}
     for experiment in sorted(experiments, key=lambda experiment: bool(experiment.members)):  # members come first
@@ -170,9 +171,9 @@ def _run(experiments: list, datasets: dict, options: argparse.Namespace) -> None
 
 
 def _fingerprint(experiment, data, options: argparse.Namespace) -> str:
-    from evaluation import ensemble
-    from evaluation import experiment as running
-    from extract_feats import load
+    from evaluation.training import cross_validation as running
+    from evaluation.training import ensemble
+    from extract_feats.cache import read as load
 
     if experiment.members:
         return ensemble.fingerprint(data, _runs(experiment, options))
@@ -180,7 +181,7 @@ def _fingerprint(experiment, data, options: argparse.Namespace) -> str:
 
 
 def _runs(experiment, options: argparse.Namespace) -> list:
-    from evaluation import ensemble
+    from evaluation.training import ensemble
 
     return [ensemble.run(options.checkpoints / name) for name in experiment.members]
 
@@ -189,7 +190,8 @@ def _stands(experiment, data, options: argparse.Namespace, todo: set[str]) -> bo
     """Whether this very run is finished; another one under its name is refused. ``todo``: runs yet to be trained."""
     import json
 
-    from evaluation import checkpoint, ensemble
+    from evaluation.checkpoint import write as checkpoint
+    from evaluation.training import ensemble
     from utils.errors import ConfigError
 
     folder = options.checkpoints / experiment.name
@@ -235,7 +237,7 @@ def _claimed(folder: Path) -> Iterator[Path]:
 @contextmanager
 def _reporting(name: str, events: Path | None) -> Iterator[Callable[[dict], None]]:
     """Yield report(line) to the screen and, if a folder is given, to event files."""
-    from utils import event_files
+    from evaluation.training import event_files
 
     with bars.training(name) as said, event_files.recorded(events) if events else nullcontext() as recorded:
 
@@ -250,9 +252,10 @@ def _reporting(name: str, events: Path | None) -> Iterator[Callable[[dict], None
 def _train(experiment, data, options: argparse.Namespace) -> None:
     import json
 
-    from evaluation import checkpoint, ensemble
-    from evaluation import experiment as running
     from evaluation import report as reports
+    from evaluation.checkpoint import write as checkpoint
+    from evaluation.training import cross_validation as running
+    from evaluation.training import ensemble
 
     folder, fingerprint = options.checkpoints / experiment.name, _fingerprint(experiment, data, options)
     with _claimed(folder) as work:
@@ -280,7 +283,8 @@ def _train(experiment, data, options: argparse.Namespace) -> None:
 
 def _matrices(experiments: list, datasets: dict, options: argparse.Namespace) -> int:
     """Train on each corpus alone and test on every one; what was finished before is printed again."""
-    from evaluation import cross_corpus, report
+    from evaluation import report
+    from evaluation.studies import cross_corpus
     from utils.errors import ConfigError
 
     for experiment in experiments:  # whatever can be refused is, before the first hour of work
@@ -299,7 +303,7 @@ def _matrices(experiments: list, datasets: dict, options: argparse.Namespace) ->
 def _matrix(folder: Path, experiment, data, options: argparse.Namespace) -> None:
     import json
 
-    from evaluation import cross_corpus
+    from evaluation.studies import cross_corpus
     from utils.errors import ConfigError
 
     key = json.dumps([experiment.model_dump(), options.limit, _fingerprint(experiment, data, options)], sort_keys=True)

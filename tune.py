@@ -24,9 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from utils import config as configs
 
     base = configs.read(options.config[0], options.set)
-    from evaluation import space as spaces
-    from evaluation import study as studies
-    from evaluation import tuning, tuning_report
+    from evaluation.tuning import report as tuning_report
+    from evaluation.tuning import search as tuning
+    from evaluation.tuning import space as spaces
+    from evaluation.tuning import study as studies
 
     space = spaces.read(options.space, base)
     points = len(space.grid()) if options.sampler == "grid" else None
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _recipe(config) -> str:
-    from extract_feats import load
+    from extract_feats.cache import read as load
 
     return load.identity(config)
 
@@ -72,9 +73,9 @@ def _datasets(base, space, options: argparse.Namespace) -> dict:
     """Return recipe -> data set, of every recipe in the space; all hold the same clips."""
     import json
 
-    from evaluation import experiment
-    from evaluation.space import with_values
-    from extract_feats import load
+    from evaluation.training import cross_validation as experiment
+    from evaluation.tuning.space import with_values
+    from extract_feats.cache import read as load
     from models.common import check_input
     from utils.errors import ConfigError
 
@@ -100,7 +101,7 @@ def _datasets(base, space, options: argparse.Namespace) -> dict:
 
 def _identity(base, searched, space, parts: dict) -> dict:
     """Return what makes it this search: another under the same name is refused."""
-    from evaluation import experiment
+    from evaluation.training import cross_validation as experiment
 
     ranges = {key: repr(distribution) for key, distribution in space.distributions.items()}
     return {
@@ -126,8 +127,8 @@ def _say_protocol(parts: dict, protected, searched) -> None:
 
 def _say_trial(trial, study, space, trials: int, begun: tuple[float, int], bar: bars.Progress) -> None:
     """Print a trial's result and the time left at the rate since ``begun``, a clock and the trials done by then."""
-    from evaluation import study as studies
-    from evaluation.tuning_report import settings
+    from evaluation.tuning import study as studies
+    from evaluation.tuning.report import settings
 
     done = len(studies.finished(study))
     what = f"UAR {trial.value:.3f}" if trial.state.name == "COMPLETE" else "pruned"

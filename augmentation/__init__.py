@@ -6,7 +6,7 @@ and deviation 1, a list of (frames, dims) or (dims,) float32, and targets (clips
 was given stays as it was.
 
 "audio": ``augment(wave, rate, rng, *, ...)`` takes a mono wave (n,) float32 and returns another at the same rate.
-preprocess.py stores the features of ``copies`` such waves a clip (``augmentation.variants``). A ``Range`` [low, high]
-is drawn from evenly; the optional constant ``LIMITS`` says what it may span, and ``VERSION`` is raised when the same
-arguments would give another wave.
+preprocess.py stores the features of ``copies`` such waves per clip (``augmentation.base.variants``). A ``Range``
+[low, high] is drawn from evenly; the optional constant ``LIMITS`` says what it may span, and ``VERSION`` is raised when
+the same arguments would give another wave.
 """

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from augmentation import recordings
+from augmentation.base import recordings
 from augmentation.gaussian_noise import mixed
 from utils.plugins import Folder, Range
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from augmentation.variants import applied
+from augmentation.base.variants import applied
 from utils.plugins import Section
 
 ON = "audio"

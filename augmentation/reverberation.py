@@ -6,7 +6,7 @@ reverberation business", doi 10.2307/3680280.
 
 import numpy as np
 
-from augmentation import recordings
+from augmentation.base import recordings
 from utils.plugins import Folder, Range
 
 ON = "audio"

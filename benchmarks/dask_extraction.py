@@ -25,10 +25,11 @@ IDLE = 5.0  # seconds of watching what a cluster spends on nothing
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from joblib.externals.loky import get_reusable_executor  # noqa: E402
+from joblib.externals.loky import get_reusable_executor
 
-from extract_feats import cache, load  # noqa: E402
-from utils import config as configs  # noqa: E402
+from extract_feats.cache import fill as cache
+from extract_feats.cache import read as load
+from utils import config as configs
 
 
 def spent(client) -> float:

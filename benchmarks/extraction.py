@@ -18,10 +18,10 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from extract_feats import librosa_frames, opensmile  # noqa: E402
-from utils import audio, plugins  # noqa: E402
+from extract_feats import librosa_frames, opensmile
+from utils import audio, plugins
 
 OPENSMILE = ("IS09", "IS10", "ComParE_2016", "eGeMAPSv02")
 FRAMES = [{"preset": "stack187"}, {"preset": "stack201"}, {"preset": "mfcc"}]

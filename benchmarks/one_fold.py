@@ -14,8 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from evaluation import experiment, metrics, splits
-from extract_feats import load
+from evaluation.scores import metrics
+from evaluation.splits import folds as splits
+from evaluation.training import cross_validation as experiment
+from extract_feats.cache import read as load
 from utils import cli, config, plugins
 
 COLUMNS = ("model", "config", "parameters", "uar", "best_epoch", "epochs", "cpu_seconds")

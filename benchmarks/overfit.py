@@ -20,14 +20,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from corpora import ravdess  # noqa: E402
-from extract_feats.store import Recipe  # noqa: E402
-from models import model_class  # noqa: E402
-from utils import audio, plugins  # noqa: E402
-from utils import config as configs  # noqa: E402
-from utils.dataset import Dataset, Frames  # noqa: E402
+from corpora import ravdess
+from extract_feats.cache.store import Recipe
+from models.classes import model_class
+from utils import audio, plugins
+from utils import config as configs
+from utils.dataset import Dataset, Frames
 
 ENOUGH, ACTORS, BATCH = 0.95, 8, 16
 CHANGED = {"vgg16": {"weights": None, "window": 64}}

@@ -20,15 +20,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from corpora import Utterance  # noqa: E402
-from extract_feats import clips, load  # noqa: E402
-from extract_feats.cache import FLUSH_BYTES  # noqa: E402
-from extract_feats.known_files import KnownFiles, stamp  # noqa: E402
-from extract_feats.store import FeatureStore, key  # noqa: E402
-from utils import config as configs  # noqa: E402
-from utils.audio import Sound  # noqa: E402
+from corpora import Utterance
+from extract_feats.cache import corpus_lists as clips
+from extract_feats.cache import read as load
+from extract_feats.cache.fill import FLUSH_BYTES
+from extract_feats.cache.known_files import KnownFiles, stamp
+from extract_feats.cache.store import FeatureStore, key
+from utils import config as configs
+from utils.audio import Sound
 
 DIMS = 384
 SUBSET = 1000

@@ -20,12 +20,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402
-from joblib.externals.loky import get_reusable_executor  # noqa: E402
+import numpy as np
+from joblib.externals.loky import get_reusable_executor
 
-from extract_feats import Layout, cache, load  # noqa: E402
-from extract_feats.store import FeatureStore, Recipe  # noqa: E402
-from utils import config as configs  # noqa: E402
+from extract_feats import Layout
+from extract_feats.cache import fill as cache
+from extract_feats.cache import read as load
+from extract_feats.cache.store import FeatureStore, Recipe
+from utils import config as configs
 
 DIMS = 384
 SUBSET = 0.25  # of the rows, in random order: what one fold's test part asks for

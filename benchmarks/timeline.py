@@ -20,12 +20,15 @@ import soundfile
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from corpora import ravdess, synthesis  # noqa: E402
-from extract_feats.serving import Extractor  # noqa: E402
-from models.recording import listen  # noqa: E402
-from models.runtime import Predictor  # noqa: E402
-from models.timeline import Grid  # noqa: E402
-from utils import plots, timeline_files, timeline_plots  # noqa: E402
+from corpora import ravdess
+from corpora.base import synthesis
+from prediction import timeline_files
+from prediction.extractor import Extractor
+from prediction.predictor import Predictor
+from prediction.recording import listen
+from prediction.timeline import Grid
+from utils import plots
+from utils.plots import timeline as timeline_plots
 
 TURN = 4  # clips
 SETTINGS = {"grid": Grid(), "dwell": 10.0, "least": 2.0}

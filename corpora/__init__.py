@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from corpora.labels import limit, order, relabel
-from corpora.utterance import AUDIO_SUFFIXES, EMOTIONS, Published, Rejected, Utterance, audio_files, walk
+from corpora.base.labels import limit, order, relabel
+from corpora.base.utterance import AUDIO_SUFFIXES, EMOTIONS, Published, Rejected, Utterance, audio_files, walk
 from utils import plugins
 from utils.errors import ConfigError, DataError
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from corpora.utterance import Published, Rejected, Utterance, walk
+from corpora.base.utterance import Published, Rejected, Utterance, walk
 from utils.errors import DataError
 
 SOURCE = (

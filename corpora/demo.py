@@ -5,7 +5,7 @@
 writes ``<speaker>/<speaker>_<emotion>_<k>.wav``, 16 kHz mono, 1 to 2 s, five emotions; speakers f01, m02, ...
 are female and male in turn. For trying the programs out and for tests; its scores say nothing of real speech.
 
-- Origin: ``corpora.synthesis``, a source-filter voice. The same seed gives the same files.
+- Origin: ``corpora.base.synthesis``, a source-filter voice. The same seed gives the same files.
 - Licence: none needed.
 """
 
@@ -14,8 +14,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from corpora import synthesis
-from corpora.utterance import Rejected, Utterance, walk
+from corpora.base import synthesis
+from corpora.base.utterance import Rejected, Utterance, walk
 from utils import cli
 from utils.errors import DataError
 

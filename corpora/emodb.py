@@ -12,7 +12,7 @@ the listeners recognised and 60 % found natural are published, 16 kHz. Speaker 0
 from collections.abc import Iterator
 from pathlib import Path
 
-from corpora.utterance import Published, Rejected, Utterance, walk
+from corpora.base.utterance import Published, Rejected, Utterance, walk
 from utils.errors import DataError
 
 SOURCE = (

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from corpora.utterance import Rejected, Utterance, walk
+from corpora.base.utterance import Rejected, Utterance, walk
 from utils.errors import ConfigError, DataError
 
 SOURCE = "Sort your own clips, a folder an emotion, so that <root>/angry/anna_01.wav lies below $SER_DATA."

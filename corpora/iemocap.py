@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from corpora.utterance import Published, Rejected, Utterance, walk
+from corpora.base.utterance import Published, Rejected, Utterance, walk
 from utils.errors import DataError
 
 SOURCE = (

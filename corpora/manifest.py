@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from corpora.utterance import AUDIO_SUFFIXES, Rejected, Utterance, audio_files
+from corpora.base.utterance import AUDIO_SUFFIXES, Rejected, Utterance, audio_files
 from utils.errors import ConfigError, DataError
 from utils.plugins import nearest
 

@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from corpora import tables
-from corpora.utterance import Published, Rejected, Utterance, walk
+from corpora.base import tables
+from corpora.base.utterance import Published, Rejected, Utterance, walk
 from utils.errors import DataError
 
 SOURCE = (

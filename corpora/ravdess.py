@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from corpora.utterance import Published, Rejected, Utterance, walk
+from corpora.base.utterance import Published, Rejected, Utterance, walk
 from utils.errors import DataError
 
 SOURCE = (

@@ -13,7 +13,7 @@ which the surprise is a pleasant one: 2800 clips, 24.4 kHz.
 from collections.abc import Iterator
 from pathlib import Path
 
-from corpora.utterance import Published, Rejected, Utterance, walk
+from corpora.base.utterance import Published, Rejected, Utterance, walk
 from utils.errors import DataError
 
 SOURCE = (

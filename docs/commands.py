@@ -23,15 +23,19 @@ def names() -> dict[str, str]:
     stems = sorted({path.stem for path in ROOT.glob("*.py")} - set(FIRST))
     scripts = {stem: f"python {stem}.py" for stem in (*FIRST, *stems)}
     modules = {}
-    for path in sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py")):
-        if _main(path) and "__main__" in path.read_text(encoding="utf8"):
-            modules[f"{path.parent.name}.{path.stem}"] = f"python -m {path.parent.name}.{path.stem}"
-    return scripts | modules
+    files = [f for package in PACKAGES for f in (ROOT / package).glob("*.py")]
+    files += [f for package in PACKAGES for f in (ROOT / package).glob("*/__main__.py")]  # a folder run as a command
+    for file in files:
+        if _main(file) and "__main__" in file.read_text(encoding="utf8"):
+            module = file.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__main__")
+            modules[module] = f"python -m {module}"
+    return scripts | dict(sorted(modules.items()))
 
 
 def path(module: str) -> Path:
     """Return a command's file."""
-    return ROOT / f"{module.replace('.', '/')}.py"
+    stem = ROOT / module.replace(".", "/")
+    return stem / "__main__.py" if stem.is_dir() else stem.with_suffix(".py")
 
 
 def docstring(module: str) -> str:
@@ -50,7 +54,7 @@ def parser(module: str) -> argparse.ArgumentParser | None:
 
     with mock.patch.object(argparse.ArgumentParser, "parse_args", catch):
         try:
-            importlib.import_module(module).main([])
+            importlib.import_module(".".join(path(module).relative_to(ROOT).with_suffix("").parts)).main([])
         except _Caught as caught:
             found = caught.args[0]
             found.prog = names()[module]

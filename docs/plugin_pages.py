@@ -125,7 +125,7 @@ def _plugin(kind: str, plugin: Plugin) -> str:
 
 def _arguments(plugin: Plugin, meanings: dict[str, str]) -> str:
     stated = dict(plugin.arguments)
-    if plugin.constants.get("ON") == "audio":  # what every one of them takes: augmentation.variants
+    if plugin.constants.get("ON") == "audio":  # what every one of them takes: augmentation.base.variants
         stated["copies"] = plugins.Argument("int", 1)
         meanings = meanings | {"copies": "how many of each clip `preprocess.py` stores"}
     rows = [

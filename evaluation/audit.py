@@ -2,7 +2,7 @@
 
 It reads which clips went into what, as the running code noted them (audit.parquet), not what the config asked for,
 prints the verdict and writes it into metrics.json. Exit status 1: a run leaks, or has no record. The rules are in
-evaluation/leakage.py.
+evaluation/leakage/rules.py.
 """
 
 import argparse
@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from evaluation import audit_record
-from evaluation.audit_record import SHIPPED
-from evaluation.leakage import judge
+from evaluation.leakage import record as audit_record
+from evaluation.leakage.record import SHIPPED
+from evaluation.leakage.rules import judge
 from utils import cli
 from utils import config as configs
 from utils.config import Config
@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _folder(path: Path, options: argparse.Namespace) -> Path:
     """The finished run of a config."""
-    from evaluation.checkpoint import changed_keys  # which writes the verdict of this module
+    from evaluation.checkpoint.write import changed_keys  # which writes the verdict of this module
 
     config = configs.read(path)
     folder = options.checkpoints / config.name

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation import finished, model_card
-from evaluation import report_extras as extras
-from evaluation import report_sections as sections
-from evaluation.finished import Finished
-from utils import cli, html
+from evaluation.checkpoint import finished
+from evaluation.checkpoint.finished import Finished
+from evaluation.pages import extra_sections as extras
+from evaluation.pages import html, model_card, sections
+from utils import cli
 
 FILE, CARD = "report.html", "MODEL_CARD.md"
 

@@ -1,7 +1,7 @@
 """What a recording is like whatever is said in it: length, level, noise, bandwidth, clipping. No feature of emotion.
 
 preprocess.py keeps it of a corpus's clips, so that a model knows which recordings it is used to and prediction can
-say when one is unlike them (``models.familiarity``). As a feature of a config it tells how much the channel gives
+say when one is unlike them (``prediction.out_of_domain``). As a feature of a config it tells how much the channel gives
 away of a corpus's labels.
 """
 

@@ -19,7 +19,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from extract_feats import Grid, Layout, encoder, mono
+from extract_feats import Grid, Layout, mono
+from extract_feats.pretrained import encoder
 from utils.errors import ConfigError
 
 KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)  # where config.json does not say

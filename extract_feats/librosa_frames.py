@@ -21,8 +21,8 @@ from typing import Literal
 import numpy as np
 
 from extract_feats import Grid, Layout
-from extract_feats.filters import N_CONTRAST, contrast_bands
-from extract_feats.spectrum import Spectrum, check_sizes, delta
+from extract_feats.dsp.filters import N_CONTRAST, contrast_bands
+from extract_feats.dsp.spectrum import Spectrum, check_sizes, delta
 from utils.errors import ConfigError
 from utils.plugins import nearest
 

@@ -24,9 +24,9 @@ from typing import Literal
 import numpy as np
 
 from extract_feats import Layout
-from extract_feats.filters import contrast_bands
+from extract_feats.dsp.filters import contrast_bands
+from extract_feats.dsp.spectrum import Spectrum, decibels
 from extract_feats.librosa_frames import column_names
-from extract_feats.spectrum import Spectrum, decibels
 
 N_MFCC, N_MELS, N_FFT = 50, 128, 2048
 STATISTICS = {"mean": np.mean, "std": np.std, "max": np.max}

@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 
 from extract_feats import Grid, Layout
-from extract_feats.filters import mel_filters
-from extract_feats.spectrum import Spectrum, check_sizes, decibels
+from extract_feats.dsp.filters import mel_filters
+from extract_feats.dsp.spectrum import Spectrum, check_sizes, decibels
 from utils.errors import ConfigError
 
 VERSION = "1"

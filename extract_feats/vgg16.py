@@ -15,9 +15,10 @@ from typing import Literal
 
 import numpy as np
 
-from extract_feats import Grid, Layout, encoder, logmel
+from extract_feats import Grid, Layout, logmel
+from extract_feats.pretrained import encoder
 from utils.errors import ConfigError
-from utils.pixels import CONTRAST
+from utils.imagenet import CONTRAST
 
 WINDOW, HOP, SMALLEST = 128, 64, 32  # frames; bands that five poolings need
 FRAME_HOP = 160  # samples, logmel's default

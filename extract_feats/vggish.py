@@ -17,7 +17,8 @@ from typing import Literal
 
 import numpy as np
 
-from extract_feats import Grid, Layout, encoder, mono
+from extract_feats import Grid, Layout, mono
+from extract_feats.pretrained import encoder
 from utils.errors import ConfigError
 
 RATE, WINDOW, HOP, N_FFT = 16000, 400, 160, 512  # Hz, samples

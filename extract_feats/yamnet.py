@@ -17,7 +17,8 @@ from typing import Literal
 
 import numpy as np
 
-from extract_feats import Grid, Layout, encoder, mono
+from extract_feats import Grid, Layout, mono
+from extract_feats.pretrained import encoder
 from utils.errors import ConfigError
 
 RATE, PATCH, HOP, SHORTEST = 16000, 15600, 7680, 400  # Hz, samples; the shortest is one frame of the spectrogram

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from models.moments import moments, shrunk, usable
+from models.usage import Usage
 from utils import plugins
 from utils.dataset import Dataset, Features, Frames
 from utils.errors import ConfigError
-from utils.usage import Usage
 
 Report = Callable[[Mapping[str, Any]], None]
 

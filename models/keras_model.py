@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from models import no_attention, onnx_graph
+from models import onnx_graph
+from models.attention_support import attention_error
 from models.common import EmotionModel, Report, Statistics
 from models.quiet import quiet
 from models.temperature import tempered
@@ -138,7 +139,7 @@ class KerasModel(EmotionModel):
         """
         readers = self._attending()
         if not readers:
-            raise no_attention(self.section["name"])
+            raise attention_error(self.section["name"])
         statistics = statistics or self.unknown_speaker(len(features))
         found: list[np.ndarray] = [np.empty(0)] * len(features)
         for batch in training.batches(features, 64):

@@ -19,7 +19,7 @@ from utils import plugins
 from utils.config import Train
 from utils.dataset import Features, Frames
 from utils.errors import ConfigError
-from utils.recall import confusion, uar
+from utils.uar import confusion, uar
 
 FRAME_STEP = 16  # padded lengths are multiples of it: few distinct shapes to compile, little padding
 POOL = 16  # batches whose clips are sorted by length together

@@ -18,7 +18,7 @@ from toy import outcome, write_config
 import predict
 import preprocess
 import train
-from models.runtime import Predictor
+from prediction.predictor import Predictor
 from utils import plugins
 from web import inputs, results, state, text, uploads
 

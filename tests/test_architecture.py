@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,23 +14,38 @@ import pytest
 from utils import plugins
 
 ROOT = plugins.ROOT
-MAY_IMPORT = {
+FLOORS = {  # room -> the rooms it may import from, beside itself; a room is a folder at the top
     "utils": set(),
     "corpora": {"utils"},
     "augmentation": {"utils", "corpora"},
     "extract_feats": {"utils", "corpora", "augmentation"},
     "models": {"utils", "corpora"},
-    "evaluation": {"utils", "corpora", "models"},
-    "web": {"utils", "extract_feats", "models"},
+    "prediction": {"utils", "corpora", "extract_feats", "models"},
+    "evaluation": {"utils", "corpora", "models", "prediction"},
+    "web": {"utils", "extract_feats", "models", "prediction"},
 }
-ROOMS = sorted(MAY_IMPORT)
+EVALUATION = {  # the same inside evaluation/; what lies on top of it is only what ``python -m`` runs
+    "scores": set(),
+    "splits": set(),
+    "leakage": {"splits"},
+    "checkpoint": {"scores", "splits", "leakage"},
+    "pages": {"scores", "checkpoint"},
+    "training": {"scores", "splits", "leakage", "checkpoint", "pages"},
+    "explanations": {"scores", "splits", "checkpoint", "training"},
+    "exploration": {"checkpoint", "pages", "explanations"},
+    "studies": {"scores", "splits", "leakage", "checkpoint", "pages", "training"},
+    "tuning": {"scores", "splits", "checkpoint", "training"},
+}
+MOST_FILES = 12  # of a sub-room of evaluation/
+PLUGIN_FOLDERS = ("corpora", "extract_feats", "augmentation", "models/dnn", "models/ml")  # hold plug-ins only
+ROOMS = sorted(FLOORS)
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 HEAVY = ("tensorflow", "keras", "sklearn", "librosa")
 KERAS_FILES = {  # and all of models/dnn/
     f"models/{name}.py"
     for name in ("keras_model", "attention", "finetune", "gradients", "layers", "images", "training")
 }
-CONVERTERS = {"extract_feats/convert.py"}  # run by hand, once a file
+CONVERTERS = {"extract_feats/convert/graphs.py"}  # run by hand, once a file
 SOURCES = sorted(path for room in (*ROOMS, "tests", "benchmarks") for path in (ROOT / room).rglob("*.py")) + sorted(
     ROOT.glob("*.py")
 )
@@ -57,17 +73,87 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf8"), filename=str(path))
 
 
+def module_of(path: Path) -> str:
+    """Return the dotted name of a file of ours; a package goes by its folder."""
+    return name_of(path)[:-3].removesuffix("/__init__").replace("/", ".")
+
+
+FILES = {module_of(path): path for path in SOURCES if path.parts[len(ROOT.parts)] not in ("tests", "benchmarks")}
+
+
+def uses(path: Path) -> set[str]:
+    """Return our modules that a file imports anywhere: at its top, in functions, and for types alone."""
+    named = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            named |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name if name in FILES else name.rpartition(".")[0] for name in named} & set(FILES)
+
+
+ARROWS = {module: uses(path) - {module} for module, path in FILES.items()}
+
+
+def circle(arrows: dict[str, set[str]]) -> list[str]:
+    """Return the modules of one import circle in order, none if there is no circle."""
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def sub_room(module: str) -> str:
+    """Return where a module lives: its folder; a file right below utils/ or models/ is a room of its own."""
+    folder = FILES[module].parent.relative_to(ROOT).as_posix()
+    return module if folder in (".", "utils", "models") else folder.replace("/", ".")
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_only_the_rooms_below_it(room):
-    for path in sorted((ROOT / room).rglob("*.py")):
-        for name in imports(tree(path)):
-            first, _, rest = name.partition(".")
-            assert first not in SCRIPTS, f"{name_of(path)} imports the script {first}"
-            if first in MAY_IMPORT and first != room:
-                assert first in MAY_IMPORT[room], f"{name_of(path)} imports {name}"
-            if first == "corpora" and room in ("augmentation", "extract_feats", "models"):
-                inner = ROOT / "corpora" / f"{rest.partition('.')[0]}.py"
-                assert not inner.exists(), f"{name_of(path)} reaches into {name}; corpora's own names will do"
+    for module in (module for module in FILES if module.partition(".")[0] == room):
+        for name in ARROWS[module]:
+            first = name.partition(".")[0]
+            assert first not in SCRIPTS, f"{module} imports the script {first}"
+            assert first == room or first in FLOORS[room], f"{module} imports {name}"
+            if first == "corpora" and room in ("augmentation", "extract_feats", "models", "prediction"):
+                assert name == "corpora", f"{module} reaches into {name}; corpora's own names will do"
+
+
+def test_no_import_circle_of_files_also_not_inside_functions_or_for_types():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}), "a circle is not seen"
+    assert not (ring := circle(ARROWS)), " -> ".join(ring)
+
+
+def test_no_import_circle_of_rooms():
+    rooms: dict[str, set[str]] = {}
+    for module, names in ARROWS.items():
+        here = sub_room(module)
+        rooms.setdefault(here, set()).update({sub_room(name) for name in names} - {here})
+    assert not (ring := circle(rooms)), " -> ".join(ring)
+
+
+def test_evaluation_has_small_rooms_and_each_imports_only_those_below_it():
+    folders = {path.name for path in (ROOT / "evaluation").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == set(EVALUATION)
+    for room, below in EVALUATION.items():
+        files = sorted((ROOT / "evaluation" / room).glob("*.py"))
+        assert len(files) - 1 <= MOST_FILES, f"evaluation/{room} has {len(files) - 1} files"
+        for path in files:
+            for name in (name for name in ARROWS[module_of(path)] if name.startswith("evaluation.")):
+                other = name.split(".")[1]
+                assert other == room or other in below, f"{name_of(path)} imports {name}"
+    for path in (ROOT / "evaluation").glob("*.py"):
+        assert path.name == "__init__.py" or "__main__" in path.read_text(encoding="utf8"), name_of(path)
+
+
+def test_plugin_folders_hold_plugins_only():
+    known = {plugin.package.replace(".", "/") + f"/{name}.py" for kind in plugins.KINDS for name, plugin in
+             plugins.every(kind).items()}  # fmt: skip
+    for folder in PLUGIN_FOLDERS:
+        for path in (ROOT / folder).glob("*.py"):
+            assert path.name == "__init__.py" or name_of(path) in known, f"{name_of(path)} is no plug-in"
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -113,11 +199,11 @@ def fresh(code: str) -> tuple[set[str], str]:
 def test_prediction_loads_nothing_heavy():
     """Whatever a prediction can come to import; that no extractor loads more when called, test_features sees to."""
     features = [f"extract_feats.{name}" for name in plugins.every("features")]
-    modules = ["models.recording", "utils.timeline_plots", "utils.timeline_files", "webrtcvad"]
+    modules = ["webrtcvad", "utils.plots.timeline"]
     modules += [
         "predict",
-        "models.runtime",
-        "extract_feats.serving",
+        "prediction.predictor",
+        "prediction.extractor",
         "utils.audio",
         "utils.plots",
         "corpora",

@@ -7,8 +7,9 @@ import pytest
 from toy import LABELS, MODELS, arrays, dataset, kinds
 from toy import arguments as section
 
-from models import model_class, no_attention
-from models.runtime import Predictor
+from models.attention_support import attention_error
+from models.classes import model_class
+from prediction.predictor import Predictor
 from utils.config import Train
 from utils.errors import ConfigError
 
@@ -60,7 +61,7 @@ def shipped(model, folder) -> Predictor:
 
 def test_every_network_is_looked_at_and_the_error_names_those_with_attention(found):
     assert {"bilstm", "cnn_lstm_attention", "transformer", "stacked_cnn_attention_lstm"} <= set(found)
-    named = str(no_attention("lstm")).partition("no weights. ")[2].removesuffix(" have.")
+    named = str(attention_error("lstm")).partition("no weights. ")[2].removesuffix(" have.")
     assert [part.partition(" ")[0] for part in named.split(", ")] == found
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from utils import audio, plugins, stream
+from utils import audio, plugins
+from utils.audio import stream
 from utils.errors import DataError
 
 RATE = 16000

@@ -8,15 +8,21 @@ import pytest
 from pyarrow import parquet
 from toy import dataset
 
-from evaluation import audit, audit_record, checkpoint, ensemble, experiment, leakage, splits
+from evaluation import audit
+from evaluation.checkpoint import write as checkpoint
+from evaluation.leakage import record as audit_record
+from evaluation.leakage import rules as leakage
+from evaluation.splits import folds as splits
+from evaluation.training import cross_validation as experiment
+from evaluation.training import ensemble
 from models import common
 from models.sklearn_model import SklearnModel
+from models.usage import Clips
 from tests.test_ensemble import joint, zoo  # noqa: F401  (a fixture)
 from tests.test_experiment import CNN, config, doubled, written
 from tests.test_variants import marked
 from utils.dataset import Dataset
 from utils.errors import ConfigError
-from utils.usage import Clips
 
 QUICK = {"epochs": 1, "batch_size": 32}
 
@@ -113,7 +119,7 @@ def test_a_resumed_run_keeps_the_record_of_what_was_done_before(tmp_path, monkey
             raise KeyboardInterrupt
         return original(*arguments, **options)
 
-    monkeypatch.setattr("evaluation.experiment.os.cpu_count", lambda: 1)
+    monkeypatch.setattr("evaluation.training.cross_validation.os.cpu_count", lambda: 1)
     with monkeypatch.context() as patch:
         patch.setattr(experiment, "fit_fold", stopped)
         plant_folds(patch, lambda data, fold: moved(fold, fold.test[:1]))  # the first part leaked, the second does not
@@ -243,7 +249,7 @@ def test_a_network_stopped_by_what_it_learns_from(tmp_path):
 
 
 def test_without_a_record_nothing_is_called_clean(tmp_path, monkeypatch):
-    monkeypatch.setattr("utils.usage.Usage.add", lambda self, purpose, data: None)
+    monkeypatch.setattr("models.usage.Usage.add", lambda self, purpose, data: None)
     found = audited(dataset(), config(), tmp_path)
     assert found["verdict"] == "not audited"
     assert {f["kind"] for f in found["findings"]} == {"record"}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from toy import LABELS, dataset
 
-from evaluation import experiment
-from models import model_class
+from evaluation.training import cross_validation as experiment
+from models.classes import model_class
 from utils import config, plugins
 from utils.config import Train
 from utils.errors import ConfigError

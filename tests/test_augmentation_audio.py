@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from augmentation import recordings, telephone, variants
+from augmentation import telephone
+from augmentation.base import recordings, variants
 from augmentation.reverberation import room
 from augmentation.time_stretch import stretched
 from utils import config, plugins

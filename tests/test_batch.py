@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from extract_feats import batch
-from extract_feats.serving import Extractor
+from prediction import batch
+from prediction.extractor import Extractor
 from tests.toy_workers import deadly
 from utils.errors import ConfigError
 

@@ -13,8 +13,10 @@ from filelock import FileLock
 from pyarrow import parquet
 from threadpoolctl import threadpool_limits
 
-from extract_feats import cache, known_files, load, parallel
-from extract_feats.store import FeatureStore, Recipe, key
+from extract_feats.cache import fill as cache
+from extract_feats.cache import known_files, parallel
+from extract_feats.cache import read as load
+from extract_feats.cache.store import FeatureStore, Recipe, key
 from utils import audio
 from utils import config as configs
 from utils.dataset import Frames

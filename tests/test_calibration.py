@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from evaluation.calibration import LIMITS, cross_fitted, fit, reliability
-from evaluation.metrics import ece, log_loss
+from evaluation.scores.calibration import LIMITS, cross_fitted, fit, reliability
+from evaluation.scores.metrics import ece, log_loss
 from models.temperature import tempered
 
 

@@ -6,7 +6,7 @@ import toy
 
 from augmentation import clipping, gaussian_noise, telephone
 from extract_feats import channel
-from models import familiarity
+from prediction import out_of_domain as familiarity
 from utils.dataset import Frames
 
 RATE = 16000

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 import preprocess
-from extract_feats import cluster, load, parallel
-from extract_feats.cache import Outcome
-from extract_feats.store import FeatureStore
+from extract_feats.cache import parallel
+from extract_feats.cache import read as load
+from extract_feats.cache.fill import Outcome
+from extract_feats.cache.store import FeatureStore
 from tests.toy import outcome
 from tests.toy_workers import deadly, not_fit
+from utils import cluster, plugins
 from utils import config as configs
-from utils import plugins
 from utils.errors import ConfigError, DataError
 
 pytest.importorskip("distributed", reason="pip install -r requirements-dask.txt")

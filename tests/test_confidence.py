@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toy import dataset
 
-from evaluation.confidence import abstaining, errors, risk_coverage
+from evaluation.scores.selective import abstaining, errors, risk_coverage
 
 TRUTH = np.array([0, 0, 1, 1, 0])
 PROBABILITIES = np.array([[0.9, 0.1], [0.8, 0.2], [0.8, 0.2], [0.4, 0.6], [0.45, 0.55]])  # third and last wrong

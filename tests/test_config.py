@@ -7,8 +7,9 @@ import yaml
 
 import corpora
 from utils import config as configs
-from utils import listing, plugins
+from utils import plugins
 from utils.errors import ConfigError
+from utils.plugins import listing
 
 BASE = """name: trial
 corpora:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from evaluation.conformal import COVERAGES, coverage, scores, sets, threshold
+from evaluation.scores.conformal import COVERAGES, coverage, scores, sets, threshold
 
 
 def draw(n, n_classes=8, *, n_speakers=24, seed=0):

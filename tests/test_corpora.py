@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import corpora
-from corpora import EMOTIONS, Published, Rejected, Utterance, labels
+from corpora import EMOTIONS, Published, Rejected, Utterance
+from corpora.base import labels
 from utils import plugins
 from utils.errors import ConfigError, DataError
 

@@ -7,7 +7,7 @@ import pytest
 
 import corpora
 from corpora import EMOTIONS, casia, emodb, ravdess, savee
-from corpora.check import summary
+from corpora.base.check import summary
 from utils.errors import ConfigError, DataError
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 import corpora
-from corpora.check import summary
+from corpora.base.check import summary
 from utils import audio
 
 RAVDESS = {"name": "ravdess", "root": "RAVDESS"}

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import corpora
-from corpora import Rejected, crema_d, iemocap, meld, tables, tess
-from corpora.check import summary
-from evaluation import splits
+from corpora import Rejected, crema_d, iemocap, meld, tess
+from corpora.base import tables
+from corpora.base.check import summary
+from evaluation.splits import folds as splits
 from utils import audio
 from utils.dataset import Dataset
 from utils.errors import DataError

@@ -9,11 +9,12 @@ from toy import dataset, outcome, write_config
 
 import preprocess
 import train
-from evaluation import cross_corpus, experiment
+from evaluation.studies import cross_corpus
+from evaluation.training import cross_validation as experiment
 from utils import config as configs
 from utils.errors import ConfigError
-from utils.matrix_plot import uar_matrix
 from utils.plots import save
+from utils.plots.matrix import uar_matrix
 
 
 def several(*, noise: float = 0.5, names=("a", "b", "c")):

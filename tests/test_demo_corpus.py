@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import corpora
-from corpora import demo, synthesis
+from corpora import demo
+from corpora.base import synthesis
 from utils import audio
 
 SEED = 1

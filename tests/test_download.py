@@ -14,9 +14,12 @@ import pytest
 import requests
 
 import corpora
-from corpora import Published, crema_d, download, emodb, meld, ravdess, tess
+from corpora import Published, crema_d, emodb, meld, ravdess, tess
+from corpora.download import __main__ as command
+from corpora.download import install
 from tests.test_corpora_names import SONG, SPEECH
-from utils import fetch, plugins, unpack
+from utils import plugins
+from utils.download import fetch, unpack
 from utils.errors import ConfigError, DataError
 
 
@@ -106,7 +109,7 @@ def tarred(*members: tarfile.TarInfo | tuple[str, bytes]) -> bytes:
 
 def get(name: str, to: Path, server: Server) -> list[str]:
     said: list[str] = []
-    download.get(name, to, say=said.append, mirror=server.url, wait=0.0)
+    install.get(name, to, say=said.append, mirror=server.url, wait=0.0)
     return said
 
 
@@ -160,7 +163,7 @@ def test_ravdess_comes_whole_with_its_licence_first_and_is_not_fetched_twice(ser
 def test_the_licence_is_shown_before_anything_is_asked_for(emodb_server, tmp_path):
     asked = {}
     say = lambda line: asked.setdefault(line.partition(":")[0], len(emodb_server.asked))  # noqa: E731
-    download.get("emodb", tmp_path, say=say, mirror=emodb_server.url, wait=0.0)
+    install.get("emodb", tmp_path, say=say, mirror=emodb_server.url, wait=0.0)
     assert asked["licence"] == 0 and len(emodb_server.asked) == 1
 
 
@@ -313,7 +316,7 @@ def test_a_corpus_that_is_not_whole_does_not_take_its_place(server, tmp_path):
 
 def test_two_at_a_time_are_one_too_many(emodb_server, tmp_path):
     (tmp_path / ".EMO-DB.download").mkdir()
-    with download.FileLock(tmp_path / ".EMO-DB.download" / "lock"):
+    with install.FileLock(tmp_path / ".EMO-DB.download" / "lock"):
         assert "another process is fetching emodb" in refused("emodb", tmp_path, emodb_server)
 
 
@@ -422,13 +425,13 @@ def test_what_can_be_downloaded_says_its_licence_and_lands_where_the_parser_look
 
 
 def test_the_command(emodb_server, tmp_path, capsys):
-    assert download.main(["emodb", "--to", str(tmp_path), "--mirror", emodb_server.url]) == 0
+    assert command.main(["emodb", "--to", str(tmp_path), "--mirror", emodb_server.url]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[1].startswith("licence: ") and said[-1] == f"{tmp_path / 'EMO-DB'}: complete, 2 clips"
     with pytest.raises(ConfigError, match="Did you mean 'emodb'"):
-        download.main(["emo-db", "--to", str(tmp_path)])
+        command.main(["emo-db", "--to", str(tmp_path)])
     with pytest.raises(SystemExit) as stop:
-        download.main(["--help"])
+        command.main(["--help"])
     text = capsys.readouterr().out
     assert stop.value.code == 0 and "python -m corpora.download ravdess" in text
     assert max(len(line) for line in text.splitlines()) <= 80

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from extract_feats import encoder, hubert, yamnet
+from extract_feats import hubert, yamnet
+from extract_feats.pretrained import encoder
 from tests.toy_encoders import write_hubert, write_yamnet
 from utils.errors import ConfigError, DataError
 

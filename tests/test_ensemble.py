@@ -16,10 +16,15 @@ from toy import LABELS, dataset, outcome, write_config
 import predict
 import preprocess
 import train
-from evaluation import calibration, checkpoint, ensemble, experiment, nested, splits
-from extract_feats.serving import Extractor
+from evaluation.checkpoint import write as checkpoint
+from evaluation.scores import calibration
+from evaluation.splits import folds as splits
+from evaluation.training import cross_validation as experiment
+from evaluation.training import ensemble
+from evaluation.training import inner_folds as nested
 from models.combination import combined, logarithms
-from models.runtime import Predictor
+from prediction.extractor import Extractor
+from prediction.predictor import Predictor
 from utils import audio, plugins
 from utils import config as configs
 from utils.errors import ConfigError

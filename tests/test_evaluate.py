@@ -13,11 +13,15 @@ from toy import LABELS, arguments, dataset, outcome, write_config
 import evaluate
 import preprocess
 import train
-from evaluation import checkpoint, conformal, experiment, heard, metrics, transfer
-from evaluation.ensemble import Together
-from extract_feats.serving import Extractor
-from models import model_class
-from models.runtime import Predictor
+from evaluation.checkpoint import write as checkpoint
+from evaluation.leakage import training_set as heard
+from evaluation.scores import conformal, metrics
+from evaluation.studies import other_clips as transfer
+from evaluation.training import cross_validation as experiment
+from evaluation.training.ensemble import Together
+from models.classes import model_class
+from prediction.extractor import Extractor
+from prediction.predictor import Predictor
 from utils.errors import ConfigError
 
 MFCC = {"name": "librosa_frames", "preset": "mfcc"}
@@ -291,6 +295,6 @@ def _toy_config():
 
 
 def _whole(data):
-    from evaluation.splits import Fold
+    from evaluation.splits.folds import Fold
 
     return Fold(np.arange(0), np.arange(len(data)), "x")

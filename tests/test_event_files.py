@@ -10,7 +10,7 @@ from toy import outcome, write_config
 
 import preprocess
 import train
-from utils import event_files
+from evaluation.training import event_files
 from utils.errors import ConfigError
 from utils.plugins import ROOT
 

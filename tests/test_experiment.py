@@ -9,11 +9,16 @@ import yaml
 from sklearn.metrics import balanced_accuracy_score
 from toy import LABELS, arrays, dataset
 
-from evaluation import calibration, checkpoint, comparison, experiment, splits, statistics
-from evaluation.metrics import log_loss
-from models import answering
-from models.runtime import Predictor
+from evaluation.checkpoint import write as checkpoint
+from evaluation.scores import calibration
+from evaluation.scores import significance as statistics
+from evaluation.scores.metrics import log_loss
+from evaluation.splits import folds as splits
+from evaluation.studies import comparison
+from evaluation.training import cross_validation as experiment
 from models.temperature import tempered
+from prediction import answering
+from prediction.predictor import Predictor
 from utils import config as configs
 from utils.errors import ConfigError
 

@@ -9,9 +9,11 @@ import pytest
 from toy import LABELS, dataset, outcome, write_config
 from toy import arguments as section
 
-from evaluation import attention_curves, explanation_text, explanations, feature_groups, importance, maps
+from evaluation.explanations import attention_curves, feature_groups, importance, maps
+from evaluation.explanations import explain as explanations
+from evaluation.explanations import text as explanation_text
 from extract_feats import opensmile
-from models import model_class
+from models.classes import model_class
 from utils.config import Train
 from utils.dataset import Frames
 

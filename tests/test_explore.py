@@ -16,9 +16,13 @@ from test_plots import check_layout, words
 import explore
 import preprocess
 from corpora import demo
-from evaluation import exploration, exploration_page, exploration_pictures, inventory, survey, survey_tables
-from evaluation.exploration import NOBODY, SCALED
-from extract_feats import clips
+from evaluation.exploration import analysis as exploration
+from evaluation.exploration import inventory, survey
+from evaluation.exploration import page as exploration_page
+from evaluation.exploration import pictures as exploration_pictures
+from evaluation.exploration import tables as survey_tables
+from evaluation.exploration.analysis import NOBODY, SCALED
+from extract_feats.cache import corpus_lists as clips
 from utils import config as configs
 from utils.audio import Sound
 from utils.errors import DataError

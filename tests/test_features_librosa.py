@@ -7,8 +7,9 @@ import librosa
 import numpy as np
 import pytest
 
-from extract_feats import filters, librosa_frames, librosa_stats, logmel, pitch
-from extract_feats.spectrum import Spectrum, decibels, delta
+from extract_feats import librosa_frames, librosa_stats, logmel
+from extract_feats.dsp import filters, pitch
+from extract_feats.dsp.spectrum import Spectrum, decibels, delta
 from tests.test_features import voice
 from utils import audio
 

@@ -7,8 +7,8 @@ import pytest
 from toy import LABELS, dataset
 from toy import arguments as section
 
-from models import model_class
-from models.runtime import Predictor
+from models.classes import model_class
+from prediction.predictor import Predictor
 from utils.config import Train
 from utils.errors import ConfigError
 

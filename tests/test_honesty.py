@@ -11,7 +11,8 @@ from toy import dataset, write_config
 
 import preprocess
 from corpora import demo
-from evaluation import honesty, splits
+from evaluation.splits import folds as splits
+from evaluation.studies import protocols as honesty
 from tests.test_experiment import config, written
 from tests.test_train import cached, refused, run  # noqa: F401  (fixtures)
 from utils.errors import ConfigError

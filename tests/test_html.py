@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from utils import html
-from utils.html import Markup
+from evaluation.pages import html
+from evaluation.pages.html import Markup
 
 VOID = {"img", "meta"}
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")

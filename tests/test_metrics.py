@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from evaluation.metrics import brier, confusion, ece, log_loss, scores, uar
+from evaluation.scores.metrics import brier, confusion, ece, log_loss, scores, uar
 from utils.errors import DataError
 
 LABELS = ("angry", "happy", "sad", "neutral")

@@ -10,10 +10,11 @@ import pytest
 from toy import LABELS, MODELS, arrays, dataset, kinds
 from toy import arguments as section
 
-from models import model_class, onnx_graph
+from models import onnx_graph
+from models.classes import model_class
 from models.common import EmotionModel, check_input
 from models.moments import SHRINKAGE_CLIPS, moments, shrunk, usable
-from models.runtime import Predictor
+from prediction.predictor import Predictor
 from utils.config import Train
 from utils.errors import ConfigError, DataError
 

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from utils import listing, plugins
+from utils import plugins
 from utils.errors import ConfigError
+from utils.plugins import listing
 
 HEAVY = ("tensorflow", "keras", "sklearn", "librosa", "opensmile", "pandas", "matplotlib")
 EXPECTED = {

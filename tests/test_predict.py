@@ -19,7 +19,7 @@ import predict
 import preprocess
 import train
 from augmentation import gaussian_noise, telephone
-from evaluation import conformal
+from evaluation.scores import conformal
 from utils import config as configs
 from utils import plugins
 
@@ -295,8 +295,8 @@ def test_another_feature_version_is_refused(run, zoo, demo_root, tmp_path):
 
 
 def test_prediction_makes_the_features_that_training_read(zoo, demo_root, monkeypatch):
-    from extract_feats import load
-    from extract_feats.serving import Extractor
+    from extract_feats.cache import read as load
+    from prediction.extractor import Extractor
 
     monkeypatch.setenv("SER_DATA", str(demo_root.parent))
     data = load.dataset(configs.read(zoo / "plain.yaml"), zoo / "features", command="")

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from extract_feats import load
-from extract_feats.store import FeatureStore
+from extract_feats.cache import read as load
+from extract_feats.cache.store import FeatureStore
 from utils import config as configs
 from utils import plugins
 

@@ -8,9 +8,9 @@ import pytest
 from toy import MODELS, arguments, arrays, kinds
 
 from corpora import ravdess
-from extract_feats.store import Recipe
-from models import model_class
-from models.runtime import Predictor
+from extract_feats.cache.store import Recipe
+from models.classes import model_class
+from prediction.predictor import Predictor
 from utils import audio, plugins
 from utils.config import Train
 from utils.dataset import Dataset, Frames

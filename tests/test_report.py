@@ -14,8 +14,10 @@ from test_experiment import config, written
 from test_html import PIXEL, Document, stands_alone
 from toy import LABELS, dataset, outcome
 
-from evaluation import excerpts, glossary, model_card, report, tables
-from evaluation.finished import read
+from evaluation import glossary, report
+from evaluation.checkpoint import tables
+from evaluation.checkpoint.finished import read
+from evaluation.pages import excerpts, model_card
 from utils import plugins
 from utils.errors import ConfigError
 

@@ -12,13 +12,16 @@ import lengths
 import preprocess
 import robustness
 import train
-from evaluation import lengths as studying
-from evaluation import robustness as scoring
-from extract_feats import cache, channel, conditions, load
-from models import familiarity
+from evaluation.studies import lengths as studying
+from evaluation.studies import robustness as scoring
+from extract_feats import channel
+from extract_feats.cache import conditions
+from extract_feats.cache import fill as cache
+from extract_feats.cache import read as load
+from prediction import out_of_domain as familiarity
 from utils import config as configs
-from utils import robustness_plots
 from utils.errors import ConfigError
+from utils.plots import robustness as robustness_plots
 
 TRUTH = np.tile(np.arange(4), 24)
 SPEAKERS = np.repeat([f"s{n}" for n in range(8)], 12)
@@ -77,7 +80,7 @@ def test_rates_count_clips_and_not_hints():
 
 
 def test_every_condition_changes_the_wave_and_keeps_its_length():
-    from augmentation.variants import applied
+    from augmentation.base.variants import applied
 
     rng = np.random.default_rng(1)
     wave = (0.1 * rng.standard_normal(16000)).astype(np.float32)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from test_plots import check_layout, words
 
-from evaluation.calibration import reliability as points
-from evaluation.confidence import risk_coverage
-from utils import comparison_plot, score_plots
+from evaluation.scores.calibration import reliability as points
+from evaluation.scores.selective import risk_coverage
+from utils.plots import comparison as comparison_plot
+from utils.plots import scores as score_plots
 
 
 def predictions(n, seed=0):

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from corpora import demo, synthesis
+from corpora import demo
+from corpora.base import synthesis
 from utils import config as configs
 from utils import plugins
 

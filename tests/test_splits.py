@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.splits import PUBLISHED, folds, holdout, protocol, validation
+from evaluation.splits.folds import PUBLISHED, folds, holdout, protocol, validation
 from utils.dataset import Dataset
 from utils.errors import ConfigError
 

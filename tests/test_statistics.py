@@ -6,8 +6,8 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from evaluation.metrics import confusion, uar
-from evaluation.statistics import EXACT, holm, mcnemar, uar_difference, uar_interval
+from evaluation.scores.metrics import confusion, uar
+from evaluation.scores.significance import EXACT, holm, mcnemar, uar_difference, uar_interval
 
 N_CLASSES = 4
 CLIPS = np.array([5, 8, 12, 15])  # a class, of each speaker

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from extract_feats import Layout, store
-from extract_feats.store import FeatureStore, Recipe
+from extract_feats import Layout
+from extract_feats.cache import store
+from extract_feats.cache.store import FeatureStore, Recipe
 from utils import plugins
 from utils.errors import DataError
 

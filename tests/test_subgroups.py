@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 from toy import dataset
 
-from evaluation import subgroups
-from evaluation.statistics import uar_interval
+from evaluation.scores import subgroups
+from evaluation.scores.significance import uar_interval
 
 
 def clips(**options):

@@ -14,13 +14,16 @@ import soundfile
 import webrtcvad
 from praatio import textgrid
 
-from corpora import synthesis
-from models.recording import channel_names, entry
-from models.smoothing import Chain, settled, spells
-from models.timeline import Grid, answered, hops, sampled
-from utils import audio, plots, stream, timeline_files, timeline_plots
+from corpora.base import synthesis
+from prediction import timeline_files
+from prediction.recording import channel_names, entry
+from prediction.smoothing import Chain, settled, spells
+from prediction.timeline import Grid, answered, hops, sampled
+from utils import audio, plots
+from utils.audio import stream
+from utils.audio.voice_activity import FRAME_SECONDS, RATE, VoiceActivity, segments
 from utils.errors import ConfigError, DataError
-from utils.speech import FRAME_SECONDS, RATE, VoiceActivity, segments
+from utils.plots import timeline as timeline_plots
 
 LABELS = ["angry", "sad", "other"]
 

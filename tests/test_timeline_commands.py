@@ -13,8 +13,8 @@ from toy import outcome, write_config
 import predict
 import preprocess
 import train
-from extract_feats.serving import Extractor
-from models.runtime import Predictor
+from prediction.extractor import Extractor
+from prediction.predictor import Predictor
 from utils import plugins
 
 RATE = 16000

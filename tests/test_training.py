@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from toy import LABELS, dataset
 
-from models import model_class, training
+from models import training
+from models.classes import model_class
 from models.common import Statistics
 from models.keras_model import build_network
 from utils import plugins

@@ -21,12 +21,17 @@ from optuna.trial import TrialState
 import preprocess
 import train
 import tune
-from evaluation import experiment, space, splits, study, tuning, tuning_report
-from extract_feats import load
+from evaluation.splits import folds as splits
+from evaluation.training import cross_validation as experiment
+from evaluation.tuning import report as tuning_report
+from evaluation.tuning import search as tuning
+from evaluation.tuning import space, study
+from extract_feats.cache import read as load
 from tests.toy import dataset, outcome, write_config
 from utils import config as configs
-from utils import plugins, tuning_plots
+from utils import plugins
 from utils.errors import ConfigError, DataError
+from utils.plots import tuning as tuning_plots
 
 GRID = {"model.C": {"choices": [0.01, 1.0, 100.0]}, "model.kernel": {"choices": ["linear", "rbf"]}}
 WIDE = {"model.C": {"low": 0.001, "high": 100, "log": True}, "model.kernel": {"choices": ["linear", "rbf"]}}

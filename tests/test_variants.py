@@ -13,9 +13,11 @@ import preprocess
 import train
 import tune
 from augmentation import speed
-from evaluation import experiment, splits
-from extract_feats import cache, load
-from extract_feats.store import FeatureStore, key
+from evaluation.splits import folds as splits
+from evaluation.training import cross_validation as experiment
+from extract_feats.cache import fill as cache
+from extract_feats.cache import read as load
+from extract_feats.cache.store import FeatureStore, key
 from models.keras_model import KerasModel
 from models.sklearn_model import SklearnModel
 from utils import audio

@@ -4,10 +4,12 @@ import h5py
 import numpy as np
 import pytest
 
-from extract_feats import convert, encoder, vgg16
+from extract_feats import vgg16
+from extract_feats.convert import graphs
+from extract_feats.pretrained import encoder
 from tests.toy_encoders import vgg16_variables
 from utils.errors import ConfigError
-from utils.pixels import CONTRAST
+from utils.imagenet import CONTRAST
 
 RATE = 16000
 
@@ -29,7 +31,7 @@ def published(tmp_path_factory):
     """Return the graph made of a weights file of the real sizes, and that file; the weights are random."""
     folder = tmp_path_factory.mktemp("vgg16")
     write_weights(folder / vgg16.WEIGHTS, vgg16_variables(widths=(64, 128, 256, 512, 512)))
-    convert.convert(folder / vgg16.WEIGHTS, folder / "vgg16.onnx")
+    graphs.convert(folder / vgg16.WEIGHTS, folder / "vgg16.onnx")
     return folder / "vgg16.onnx", folder / vgg16.WEIGHTS
 
 
@@ -87,8 +89,8 @@ def test_settings_and_files_that_are_wrong_are_config_errors(tmp_path):
         vgg16.layout(model=str(graph))
     (tmp_path / "vgg16.h5").write_bytes(b"<html>Not found</html>")
     with pytest.raises(ConfigError, match="not an HDF5 file"):
-        convert.convert(tmp_path / "vgg16.h5", graph)
+        graphs.convert(tmp_path / "vgg16.h5", graph)
     write_weights(tmp_path / "vgg16.h5", {k: v for k, v in vgg16_variables().items() if "block5" not in k})
     with pytest.raises(ConfigError, match="they lack block5_conv1/kernel"):
-        convert.convert(tmp_path / "vgg16.h5", graph)
+        graphs.convert(tmp_path / "vgg16.h5", graph)
     assert not graph.exists()

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from extract_feats import convert, encoder, vggish, vggish_graph
+from extract_feats import vggish
+from extract_feats.convert import graphs, vggish_graph
+from extract_feats.pretrained import encoder
 from tests.toy_encoders import vggish_variables
 from utils.errors import ConfigError
 
@@ -54,7 +56,7 @@ def test_the_graph_is_the_network_of_the_published_definition(tmp_path):
     variables = vggish_variables(width=5)
     path = tmp_path / "vggish_model.ckpt"
     tf.raw_ops.Save(filename=str(path), tensor_names=list(variables), data=list(variables.values()))
-    convert.convert(path, tmp_path / "vggish.onnx")
+    graphs.convert(path, tmp_path / "vggish.onnx")
     x = patches = np.random.default_rng(1).normal(0, 2, (3, 96, 64)).astype(np.float32)
     x = x[..., None]
     for stage in vggish_graph.STAGES:
@@ -91,7 +93,7 @@ def test_settings_and_files_that_are_wrong_are_config_errors(tmp_path):
         vggish_graph.build({k: v for k, v in vggish_variables().items() if k != "vggish/fc2/biases"})
     (tmp_path / "vggish_model.ckpt").write_bytes(b"<html>Not found</html>")
     with pytest.raises(ConfigError, match="not a checkpoint"):
-        convert.convert(tmp_path / "vggish_model.ckpt", tmp_path / "vggish.onnx")
+        graphs.convert(tmp_path / "vggish_model.ckpt", tmp_path / "vggish.onnx")
 
 
 def test_the_golden_values_of_the_published_network(pretrained):

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from extract_feats import convert, encoder, yamnet
+from extract_feats import yamnet
+from extract_feats.convert import graphs
+from extract_feats.pretrained import encoder
 from utils import audio
 from utils.errors import ConfigError
 from utils.plugins import ROOT
@@ -135,7 +137,7 @@ def in_float32(content: bytes) -> bytes:
 def test_converting_again_gives_the_same_file(lite, converted, tmp_path):
     renamed = tmp_path / "another name.tflite"
     renamed.write_bytes(lite.read_bytes())
-    convert.convert(renamed, tmp_path / "again.onnx")
+    graphs.convert(renamed, tmp_path / "again.onnx")
     assert (tmp_path / "again.onnx").read_bytes() == converted.read_bytes()
     assert encoder.digest(tmp_path / "again.onnx") == encoder.digest(converted)
     assert sorted(os.listdir(tmp_path)) == ["again.onnx", "another name.tflite"]
@@ -143,13 +145,13 @@ def test_converting_again_gives_the_same_file(lite, converted, tmp_path):
 
 def test_converting_something_else_is_a_config_error(tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
-        convert.convert(tmp_path / "yamnet.tflite", tmp_path / "yamnet.onnx")
+        graphs.convert(tmp_path / "yamnet.tflite", tmp_path / "yamnet.onnx")
     (tmp_path / "yamnet.tflite").write_bytes(b"<html>Not found</html>")
     with pytest.raises(ConfigError, match="not a LiteRT file"):
-        convert.convert(tmp_path / "yamnet.tflite", tmp_path / "yamnet.onnx")
+        graphs.convert(tmp_path / "yamnet.tflite", tmp_path / "yamnet.onnx")
     assert os.listdir(tmp_path) == ["yamnet.tflite"]
 
 
 def test_a_tensor_that_is_not_there_is_a_config_error(lite):
     with pytest.raises(ConfigError, match="no tensor nowhere in it"):
-        convert.from_lite(lite, output="nowhere")
+        graphs.from_lite(lite, output="nowhere")

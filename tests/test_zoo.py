@@ -33,7 +33,7 @@ sys.path.insert(0, "tests")
 import keras, numpy as np
 assert keras.backend.backend() == "jax"
 from toy import MODELS, arguments, dataset, kinds
-from models import model_class
+from models.classes import model_class
 from utils.config import Train
 for name in sys.argv[1:]:
     data = dataset(kinds(name)[0], dims=MODELS[name].constants.get("SMALLEST", 8), noise=0.3, speakers=3)

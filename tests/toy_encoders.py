@@ -7,7 +7,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from extract_feats import vgg16_graph, vggish, vggish_graph
+from extract_feats import vggish
+from extract_feats.convert import vgg16_graph, vggish_graph
 
 KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 OPSET = [helper.make_opsetid("", 17)]

@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from models.answering import answers, least, window_note
-from models.recording import listen
-from models.timeline import Grid
-from models.timing import frame_seconds
-from utils import audio, explanation_plots, plots, timeline_files, timeline_plots
-from utils.answers import Answer, Wanted, csv_text
+from prediction import timeline_files
+from prediction.answering import answers, least, window_note
+from prediction.answers import Answer, Wanted, csv_text
+from prediction.frame_times import frame_seconds
+from prediction.recording import listen
+from prediction.timeline import Grid
+from utils import audio, plots
 from utils.errors import DataError
+from utils.plots import explanations as explanation_plots
+from utils.plots import timeline as timeline_plots
 from web import state, text
 from web.state import Kept, Model, Sound
 from web.uploads import CLIP_SECONDS

@@ -9,8 +9,8 @@ from typing import Any
 
 import streamlit as st
 
-from extract_feats.serving import Extractor
-from models.runtime import Predictor
+from prediction.extractor import Extractor
+from prediction.predictor import Predictor
 from utils.errors import ConfigError, DataError
 from web import uploads
 from web.uploads import CLIP_SECONDS, Clip

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from models.answering import coverage_text
-from utils import licences
-from utils.answers import Answer
+from prediction.answering import coverage_text
+from prediction.answers import Answer
+from utils.plugins import licences
 
 PURPOSE = "It tells how a voice sounds to a model that learned from acted or labelled speech, not what anybody feels."
 LIMITS = (

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
+from utils.audio.stream import open_file
 from utils.errors import DataError
-from utils.stream import open_file
 
 MOST_FILES = 50
 MOST_MB = 50  # a file; .streamlit/config.toml says the same to the server

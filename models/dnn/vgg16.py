@@ -12,7 +12,7 @@ import keras
 from models.images import Chunks, Fold, Unfold
 from models.layers import MaskedMean, frame_inputs
 from utils.errors import ConfigError
-from utils.pixels import CONTRAST
+from utils.imagenet import CONTRAST
 
 INPUT = "frames"
 SMALLEST = 32  # bands and frames that the five poolings of VGG16 need

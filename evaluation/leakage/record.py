@@ -1,0 +1,103 @@
+"""The record of a run on disk: audit.parquet, a row for each fold, purpose and clip."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from models.common import EmotionModel
+from models.moments import moments, usable
+from models.usage import Clips, Usage
+from utils.dataset import Dataset, Frames
+
+FILE = "audit.parquet"
+SHIPPED = 0  # the fold that stands for the shipped model; others count from 1
+LEARNED = ("fit", "validation", "init")  # what a network has heard that another may start from
+SCHEMA = pa.schema(
+    {"fold": pa.int16(), "purpose": pa.string()}
+    | dict.fromkeys(("id", "speaker", "digest", "text"), pa.string())
+    | {"times": pa.int32()}
+)
+
+
+def rows(fold: int, purpose: str, clips: Clips) -> pa.Table:
+    """Return the rows of one purpose in one fold: each clip once, with the times it was given."""
+    ids, first, times = np.unique(clips.ids, return_index=True, return_counts=True)
+    columns = [ids, clips.speakers[first], clips.digests[first], clips.texts[first]]
+    constant = [np.full(len(ids), fold), [purpose] * len(ids)]
+    return pa.Table.from_arrays(
+        [pa.array(c, kind.type) for c, kind in zip([*constant, *columns, times], SCHEMA, strict=True)], schema=SCHEMA
+    )
+
+
+def table(usage: Usage, fold: int, *, only: Sequence[str] = (), prefix: str = "") -> pa.Table:
+    """Return all that was noted while a fold's model learned and was scored; of a start, what its weights heard.
+
+    Args:
+        usage: what was noted.
+        fold: whose model it was.
+        only: purposes to keep, if given.
+        prefix: before each purpose, where the model is a part of the fold's.
+    """
+    parts: dict[str, list[Clips]] = {}
+    for purpose, clips in usage.parts:
+        if not only or purpose in only:
+            parts.setdefault(prefix + purpose, []).append(clips)
+    found = [rows(fold, purpose, _joined(clips)) for purpose, clips in parts.items()]
+    if usage.start:
+        found.append(rows(fold, "init", heard(Path(usage.start))))
+    return pa.concat_tables(found or [SCHEMA.empty_table()])
+
+
+def fitted(model: EmotionModel, data: Dataset, fold: int) -> pa.Table:
+    """Return a model's rows; clips under ``scale`` that do not give the scaler it has come again as ``misscaled``.
+
+    That is computed anew from the features, so a scaler that was fitted on more than it was handed is found out.
+    """
+    found = table(model.used, fold)
+    row_of = {identity: row for row, identity in enumerate(data.ids.tolist())}
+    given = np.array([row_of.get(identity, -1) for identity in model.used.ids("scale").tolist()], np.int64)
+    if len(given) and (given >= 0).all():
+        features = data.features[given]
+        mean, std = moments(features.clips if isinstance(features, Frames) else [features])
+        slack = 1e-6 * (np.abs(mean) + std)
+        same = np.abs(model.mean_ - mean) <= slack, np.abs(model.std_ - usable(std, np.abs(mean))) <= slack
+        if not np.all(same):
+            found = pa.concat_tables([found, rows(fold, "misscaled", Clips.of(data[given]))])
+    return found
+
+
+def write(path: Path, tables: Sequence[pa.Table]) -> None:
+    """Write the rows of several folds."""
+    parquet.write_table(pa.concat_tables(tables or [SCHEMA.empty_table()]), path, compression="zstd")
+
+
+def read(path: Path) -> pa.Table:
+    """Return what ``write`` wrote."""
+    return parquet.read_table(path, schema=SCHEMA)
+
+
+def folds(found: pa.Table) -> dict[int, dict[str, Clips]]:
+    """Return fold -> purpose -> clips, in the order of the rows."""
+    columns = [np.array(found[name].to_pylist()) for name in SCHEMA.names]
+    number, purpose, *clips, _ = columns
+    sides: dict[int, dict[str, Clips]] = {}
+    for fold in np.unique(number):
+        for name in dict.fromkeys(purpose[number == fold].tolist()):
+            chosen = (number == fold) & (purpose == name)
+            sides.setdefault(int(fold), {})[name] = Clips(*(column[chosen] for column in clips))
+    return sides
+
+
+def heard(checkpoint: Path) -> Clips:
+    """Return what the shipped weights of a checkpoint learned from; one nameless clip where it has no record."""
+    path = checkpoint / FILE
+    shipped = folds(read(path)).get(SHIPPED, {}) if path.exists() else {}
+    nameless = Clips(*(np.array([""]) for _ in range(4)))
+    return _joined([shipped[purpose] for purpose in LEARNED if purpose in shipped] or [nameless])
+
+
+def _joined(clips: Sequence[Clips]) -> Clips:
+    return Clips(*(np.concatenate(column) for column in zip(*(vars(c).values() for c in clips), strict=True)))

@@ -1,0 +1,92 @@
+"""Scores of a classifier, all from one confusion matrix and the probabilities; rows are the truth.
+
+Own code for what scikit-learn also has, to score thousands of bootstrapped matrices at once and to
+predict and evaluate without importing it; the tests hold every figure to ``sklearn.metrics``.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from utils.errors import DataError
+from utils.uar import confusion, ratio, uar
+
+BINS = 15  # of the calibration error, as in Guo et al. 2017
+
+
+def scores(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> dict:
+    """Return every score of ``metrics.json`` that the predictions decide, as plain Python numbers.
+
+    Args:
+        truth: (n,) index into labels.
+        probabilities: (n, C), rows sum to 1; the largest is the prediction.
+        labels: C class names.
+
+    Returns:
+        uar, accuracy, and f1, precision and recall as macro_ and weighted_ (0 to 1; the macro means are over
+        the classes that occur in the truth or the predictions, the precision of a class never predicted is 0,
+        as is the recall of one without clips, which makes macro_recall differ from uar), log_loss (nats a
+        clip), brier (sum of squares over classes, 0 to 2), ece, per_class {label: {precision, recall, f1,
+        support}}, confusion (counts, rows are truth), confusion_rates (each row's share, 0 to 1).
+
+    Raises:
+        DataError: no clips, or shapes or probabilities that do not fit.
+    """
+    truth, probabilities = np.asarray(truth), np.asarray(probabilities, dtype=np.float64)
+    _check(truth, probabilities, labels)
+    matrix = confusion(truth, probabilities.argmax(axis=1), len(labels))
+    hits, support, predicted = np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    precision, recall = ratio(hits, predicted), ratio(hits, support)
+    f1 = ratio(2 * hits, support + predicted)
+    occurs = support + predicted > 0
+    columns = zip(labels, precision.tolist(), recall.tolist(), f1.tolist(), support.tolist(), strict=True)
+    return {
+        "uar": float(uar(matrix)),
+        "accuracy": float(hits.sum() / len(truth)),
+        "macro_f1": float(f1[occurs].mean()),
+        "weighted_f1": float(f1 @ support / len(truth)),
+        "macro_precision": float(precision[occurs].mean()),
+        "weighted_precision": float(precision @ support / len(truth)),
+        "macro_recall": float(recall[occurs].mean()),
+        "weighted_recall": float(recall @ support / len(truth)),
+        "log_loss": log_loss(truth, probabilities),
+        "brier": brier(truth, probabilities),
+        "ece": ece(truth, probabilities),
+        "per_class": {label: {"precision": p, "recall": r, "f1": f, "support": n} for label, p, r, f, n in columns},
+        "confusion": matrix.tolist(),
+        "confusion_rates": ratio(matrix, np.broadcast_to(support[:, None], matrix.shape)).tolist(),
+    }
+
+
+def log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the mean negative log probability of the truth, nats; a probability of 0 counts as 2.2e-16."""
+    own = probabilities[np.arange(len(truth)), truth]
+    return float(-np.log(np.clip(own, np.finfo(np.float64).eps, 1)).mean())
+
+
+def brier(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the mean squared distance to the truth summed over classes, 0 to 2 (Brier 1950)."""
+    return float(np.square(probabilities - np.eye(probabilities.shape[1])[truth]).sum(axis=1).mean())
+
+
+def ece(truth: np.ndarray, probabilities: np.ndarray, *, bins: int = BINS) -> float:
+    """Return the expected calibration error, 0 to 1 (Guo et al. 2017, arXiv:1706.04599).
+
+    Mean distance between confidence and accuracy over equal-width bins (low, high] of the top
+    probability, weighted by clips.
+    """
+    confidence = probabilities.max(axis=1)
+    hit = probabilities.argmax(axis=1) == truth
+    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(bin_of, weights=confidence - hit, minlength=bins)
+    return float(np.abs(gaps).sum() / len(truth))
+
+
+def _check(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> None:
+    expected = (len(truth), len(labels))
+    if probabilities.shape != expected or not len(truth):
+        raise DataError(f"scores: probabilities must have shape {expected}, got {probabilities.shape}.")
+    sums = probabilities.sum(axis=1)
+    if not np.allclose(sums, 1, atol=1e-3):
+        worst = int(np.nan_to_num(np.abs(sums - 1), nan=np.inf).argmax())
+        raise DataError(f"scores: the probabilities of clip {worst} sum to {sums[worst]:.4g}, not to 1.")

@@ -1,0 +1,147 @@
+"""Other people's weights as ONNX graphs: YAMNet's LiteRT file, VGGish's checkpoint, VGG16's arrays."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from extract_feats.convert import vgg16_graph, vggish_graph
+from extract_feats.yamnet import EMBEDDING
+from utils.errors import ConfigError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 17
+
+
+def convert(source: Path, target: Path) -> None:
+    """Write the ONNX graph of a ``.tflite`` file (YAMNet), a ``.ckpt`` checkpoint (VGGish) or ``.h5`` weights (VGG16).
+
+    Raises:
+        ConfigError: no such file, or not the network that is meant.
+    """
+    import onnx
+
+    if not source.is_file():
+        raise ConfigError(f"{source}: no such file. YAMNet (LiteRT, 4 MB) is on kaggle.com/models/google/yamnet.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    make = {".ckpt": from_checkpoint, ".h5": from_weights}.get(source.suffix, from_lite)
+    model = make(source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f"{target.name}.part")
+    onnx.save(model, aside)
+    os.replace(aside, target)
+
+
+def from_checkpoint(source: Path) -> "ModelProto":
+    """Return VGGish as an ONNX graph.
+
+    Raises:
+        ConfigError: not a checkpoint, or another network's.
+    """
+    import tensorflow as tf
+
+    try:
+        stored = tf.train.load_checkpoint(str(source))
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"{source}: not a checkpoint of TensorFlow ({' '.join(str(error).split())}).") from error
+    names = [name for name in vggish_graph.VARIABLES if stored.has_tensor(name)]
+    return vggish_graph.build({name: stored.get_tensor(name) for name in names})
+
+
+def from_weights(source: Path) -> "ModelProto":
+    """Return VGG16's convolutions as an ONNX graph, from the weights that Keras offers without the top.
+
+    Raises:
+        ConfigError: not an HDF5 file, or another network's.
+    """
+    import h5py  # comes with Keras
+
+    variables = {}
+
+    def keep(name: str, stored: object) -> None:
+        if isinstance(stored, h5py.Dataset) and stored.ndim in (1, 4):
+            variables[f"{name.partition('/')[0]}/{'kernel' if stored.ndim == 4 else 'bias'}"] = stored[()]
+
+    try:
+        with h5py.File(source) as file:
+            file.visititems(keep)
+    except OSError as error:
+        raise ConfigError(f"{source}: not an HDF5 file of weights ({' '.join(str(error).split())}).") from error
+    return vgg16_graph.build(variables)
+
+
+def from_lite(source: Path, *, output: str = EMBEDDING) -> "ModelProto":
+    """Return the part of a LiteRT model that makes the tensor ``output`` as an ONNX graph with that output.
+
+    Raises:
+        ConfigError: not a LiteRT model, or one without that tensor.
+    """
+    if source.read_bytes()[4:8] != b"TFL3":
+        raise ConfigError(f"{source}: not a LiteRT file (.tflite); it does not begin as one.")
+    from tf2onnx import convert as tf2onnx
+
+    try:
+        model, _ = tf2onnx.from_tflite(str(source), output_names=[output], opset=OPSET)
+    except (ValueError, KeyError, AssertionError) as error:
+        raise ConfigError(f"{source}: no tensor {output} in it, so not the YAMNet that is meant ({error}).") from error
+    return canonical(in_float32(model))
+
+
+def in_float32(model: "ModelProto") -> "ModelProto":
+    """Return the same graph with its 8-bit weights written out as float32.
+
+    Left as they are, ONNX Runtime fuses some of them with what follows and rounds the activations to 8 bits too,
+    by up to .4 in an embedding; LiteRT's kernels do as much, differently.
+    """
+    from onnx import numpy_helper
+    from onnx.reference import ReferenceEvaluator
+
+    graph = model.graph
+    constant = {tensor.name: tensor for tensor in graph.initializer}
+    for node in [node for node in graph.node if node.op_type == "DequantizeLinear"]:
+        given = {name: numpy_helper.to_array(constant[name]) for name in node.input}
+        (weights,) = ReferenceEvaluator(node).run(None, given)
+        graph.initializer.append(numpy_helper.from_array(weights, node.output[0]))
+        graph.node.remove(node)
+    return model
+
+
+def canonical(model: "ModelProto") -> "ModelProto":
+    """Return the same graph in one spelling, so that converting twice gives equal files and so equal recipes.
+
+    tf2onnx numbers and sorts differently from run to run and writes the source's path into the graph. Here nodes
+    and constants follow in the order in which the outputs come to need them, named by their place in it.
+    """
+    import onnx
+
+    graph = model.graph
+    maker = {name: node for node in graph.node for name in node.output}
+    constant = {tensor.name: tensor for tensor in graph.initializer}
+    new = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}
+    nodes, constants, seen = [], [], set()
+
+    def need(name: str) -> None:
+        if name in seen:
+            return
+        seen.add(name)
+        if name in constant:
+            new[name] = f"c{len(constants)}"
+            constants.append(constant[name])
+        elif name in maker:
+            for source in maker[name].input:
+                need(source)
+            for made in maker[name].output:
+                new.setdefault(made, f"t{len(nodes)}_{len(seen)}")
+                seen.add(made)
+            nodes.append(maker[name])
+
+    for value in graph.output:
+        need(value.name)
+    for number, node in enumerate(nodes):
+        node.name, node.doc_string = f"n{number}", ""
+        node.input[:], node.output[:] = [new[name] for name in node.input], [new[name] for name in node.output]
+    for tensor in constants:
+        tensor.name = new[tensor.name]
+    clean = onnx.helper.make_graph(nodes, "yamnet", graph.input, graph.output, constants)
+    return onnx.helper.make_model(clean, opset_imports=model.opset_import, ir_version=model.ir_version)

@@ -1,0 +1,14 @@
+"""Which networks have attention weights to show, and the error for those that have none."""
+
+from utils import plugins
+from utils.errors import ConfigError
+
+
+def attention_error(name: str) -> ConfigError:
+    """Return the error that a model has no attention weights; it names the networks whose files make some."""
+    known = []
+    for other, plugin in plugins.every("models").items():
+        source = plugins.ROOT.joinpath(*plugin.package.split("."), f"{other}.py").read_text(encoding="utf8")
+        if "_attention(" in source or "MaskedSoftmax(" in source:
+            known.append(f"{other} with attention: true" if "attention" in plugin.arguments else other)
+    return ConfigError(f"model {name} pools time without attention, so there are no weights. {', '.join(known)} have.")

@@ -1,0 +1,172 @@
+"""A checkpoint at work: its ONNX graphs and its card, without TensorFlow and without scikit-learn."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.attention_support import attention_error
+from models.combination import combined
+from models.moments import Moments, moments, shrunk
+from utils.errors import ConfigError
+from utils.onnx_session import onnxruntime
+
+State = onnxruntime.capi.onnxruntime_pybind11_state
+DAMAGED = (  # what comes of reading a folder of which something is lost, or that another program wrote
+    ValueError, KeyError, AttributeError, TypeError,
+    State.Fail, State.InvalidArgument, State.InvalidGraph, State.InvalidProtobuf,
+)  # fmt: skip
+BATCH = 64
+Speaker = Moments | list[Moments | None]  # of an ensemble: one a member, None where it takes no speaker
+
+
+class Predictor:
+    """A trained model as shipped, or an ensemble of them. ``card`` is its ``model.json``.
+
+    A clip is what ``prediction.extractor.Extractor`` makes of a file: (dims,) or (frames, dims), and for an
+    ensemble a list of these, one a member.
+    """
+
+    def __init__(self, checkpoint: Path, *, threads: int = 0):
+        """Open ``checkpoint``; ``threads`` 0 takes every core.
+
+        Raises:
+            ConfigError: not a checkpoint, or a damaged one.
+        """
+        _need(checkpoint, "model.json")
+        try:
+            self.card = json.loads((checkpoint / "model.json").read_text(encoding="utf8"))
+            members = self.card.get("members")
+            files = [f"members/{member['name']}.onnx" for member in members] if members else ["model.onnx"]
+            for name in files:
+                _need(checkpoint, name)
+            cards = members or [self.card]
+            self.graphs = [Graph(checkpoint / name, card, threads) for name, card in zip(files, cards, strict=True)]
+            self.labels: list[str] = self.card["labels"]
+        except DAMAGED as error:
+            raise ConfigError(f"{checkpoint}: damaged ({error}). Train it again, or copy the whole folder.") from error
+        self._alone = not members
+
+    @property
+    def takes_speaker(self) -> bool:
+        """Whether the model, or a member, was trained on speaker-normalised features, so that enrolment helps it."""
+        return any(graph.takes_speaker for graph in self.graphs)
+
+    @property
+    def attends(self) -> bool:
+        """Whether the model gives weights to the frames of a clip; an ensemble's members do not agree on frames."""
+        return self._alone and self.graphs[0].attends
+
+    def need_speaker(self) -> None:
+        """Raise ConfigError if the model, or every member, was trained on globally normalised features."""
+        if not self.takes_speaker:
+            raise ConfigError(
+                f"{self.card['name']}: enrolment needs a model trained with 'normalise: speaker'; this has 'global'."
+            )
+
+    def enrolled(self, clips: Sequence) -> Speaker:
+        """Return what adapts the model, or the members that can be, to a speaker who gave these clips.
+
+        Raises:
+            ConfigError: the model, or every member, was trained on globally normalised features.
+        """
+        self.need_speaker()
+        if self._alone:
+            return self.graphs[0].enrolled(clips)
+        return [
+            graph.enrolled([clip[member] for clip in clips]) if graph.takes_speaker else None
+            for member, graph in enumerate(self.graphs)
+        ]
+
+    def probabilities(self, clips: Sequence, speaker: Speaker | None = None) -> np.ndarray:
+        """Return (n, classes) float32 for n clips; without a speaker nothing is known of who speaks."""
+        if self._alone:
+            return self.graphs[0].probabilities(clips, speaker)
+        known = speaker or [None] * len(self.graphs)
+        said = [
+            graph.probabilities([clip[member] for clip in clips], known[member])
+            for member, graph in enumerate(self.graphs)
+        ]
+        return combined(np.stack(said, axis=1), self.card["combination"])
+
+    def attention(self, clips: Sequence, speaker: Speaker | None = None) -> list[np.ndarray]:
+        """Return the weight of each frame of n clips, (frames,) float32 each, sum 1: see ``KerasModel.attention``.
+
+        Raises:
+            ConfigError: a model without attention; an ensemble's members have time axes of their own.
+        """
+        if not self._alone:
+            raise ConfigError(f"{self.card['name']}: an ensemble has no attention of its own. Ask one of its members.")
+        return self.graphs[0].attention(clips, speaker)
+
+
+class Graph:
+    """One ONNX graph and what its card says of its inputs."""
+
+    def __init__(self, path: Path, card: Mapping[str, Any], threads: int):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        self.card = card
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.takes_speaker = "speaker_mean" in [tensor.name for tensor in self.session.get_inputs()]
+        self.attends = "attention" in [tensor.name for tensor in self.session.get_outputs()]
+
+    def unknown_speaker(self) -> Moments:
+        """Return the training set's mean and deviation (dims,)."""
+        stored = self.card["training_statistics"]
+        return np.float32(stored["mean"]), np.float32(stored["std"])
+
+    def enrolled(self, features: Sequence[np.ndarray]) -> Moments:
+        """Return mean and deviation (dims,) of a speaker who gave these clips, drawn towards the training set's."""
+        parts = list(features) if self.card["frames"] else [np.stack(features)]
+        return shrunk(moments(parts), self.unknown_speaker(), len(features))
+
+    def probabilities(self, features: Sequence[np.ndarray], speaker: Moments | None = None) -> np.ndarray:
+        """Return (n, classes) float32 for n clips, each (dims,) or (frames, dims), batched by length."""
+        found = np.empty((len(features), self.session.get_outputs()[0].shape[1]), np.float32)
+        for batch, values in self._run("probabilities", features, speaker):
+            found[batch] = values
+        return found
+
+    def attention(self, features: Sequence[np.ndarray], speaker: Moments | None = None) -> list[np.ndarray]:
+        """Return the weight of each frame of n clips, (frames,) float32 each, sum 1: see ``KerasModel.attention``.
+
+        Raises:
+            ConfigError: a model without attention.
+        """
+        if not self.attends:
+            raise attention_error(self.card["name"])
+        found: list[np.ndarray] = [np.empty(0)] * len(features)
+        for batch, values in self._run("attention", features, speaker):
+            for clip, row in zip(batch, values, strict=True):
+                found[clip] = row[: len(features[clip])]
+        return found
+
+    def _run(self, output: str, features: Sequence[np.ndarray], speaker: Moments | None) -> Iterator[tuple]:
+        """Yield clip numbers and one output for them, batched by length."""
+        order = np.argsort([len(clip) for clip in features], kind="stable")
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
+            yield batch, self.session.run([output], self._feed([features[i] for i in batch], speaker))[0]
+
+    def _feed(self, clips: list[np.ndarray], speaker: Moments | None) -> dict[str, np.ndarray]:
+        if self.card["frames"]:
+            lengths = np.array([len(clip) for clip in clips], np.int64)
+            padded = np.zeros((len(clips), lengths.max(), clips[0].shape[1]), np.float32)
+            for row, clip in zip(padded, clips, strict=True):
+                row[: len(clip)] = clip
+            feed = {"features": padded, "lengths": lengths}
+        else:
+            feed = {"features": np.stack(clips).astype(np.float32, copy=False)}
+        if self.takes_speaker:
+            for name, values in zip(("speaker_mean", "speaker_std"), speaker or self.unknown_speaker(), strict=True):
+                feed[name] = np.repeat(values[None], len(clips), axis=0)
+        return feed
+
+
+def _need(checkpoint: Path, name: str) -> None:
+    if not (checkpoint / name).is_file():
+        raise ConfigError(f"{checkpoint}: no {name} in it. Give a folder that train.py wrote, checkpoints/NAME.")

@@ -1,0 +1,183 @@
+"""Audio block by block: files of any length, a pipe, a microphone; memory does not grow with the length."""
+
+import os
+import struct
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+
+from utils.audio import CONTAINERS, need_rate, refuse_unfinished, title
+from utils.audio.containers import open_container
+from utils.errors import ConfigError, DataError
+
+BLOCK_SECONDS = 2.0
+READ_BYTES = 1 << 14
+WAV_SAMPLES = {(1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4"}  # format tag and bits; 1 integers, 3 floats
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Audio as it comes.
+
+    Attributes:
+        rate: Hz.
+        channels: 1 mono, 2 stereo, ...
+        blocks: yields (n, channels) float32, full scale 1, n as it comes; can be read once.
+        seconds: how long it is; None where that is not known.
+    """
+
+    rate: int
+    channels: int
+    blocks: Iterator[np.ndarray]
+    seconds: float | None = None
+
+
+def pieces(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """Yield the same samples in pieces of ``size``, each as soon as it is there; the last may be shorter."""
+    kept: list[np.ndarray] = []
+    there = 0
+    for block in blocks:
+        kept.append(block)
+        there += len(block)
+        if there >= size:
+            joined = np.concatenate(kept)
+            whole = there - there % size
+            for start in range(0, whole, size):
+                yield joined[start : start + size]
+            kept, there = [joined[whole:]], there - whole
+    if there:
+        yield np.concatenate(kept)
+
+
+def open_file(path: Path | BinaryIO) -> Stream:
+    """Return the audio of a file: a path, or an open binary file, which is read from its beginning.
+
+    Raises:
+        DataError: not there, empty, truncated, or no audio; while it is read, too.
+    """
+    if not isinstance(path, Path):
+        return _open_binary(path)
+    try:
+        with path.open("rb") as file:
+            refuse_unfinished(file, path.stat().st_size, path)
+        if path.suffix.lower() in CONTAINERS:
+            return Stream(*open_container(path, str(path)))
+        sound = soundfile.SoundFile(path)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}.") from error
+    except soundfile.LibsndfileError as error:
+        raise DataError(f"{path}: not audio that can be read ({error.error_string.rstrip('.')}).") from error
+    return _of_sound(sound, path)
+
+
+def _open_binary(file: BinaryIO) -> Stream:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    refuse_unfinished(file, size, title(file))
+    file.seek(0)
+    try:
+        sound = soundfile.SoundFile(file)
+    except soundfile.LibsndfileError:
+        file.seek(0)
+        return Stream(*open_container(file, title(file)))
+    return _of_sound(sound, title(file))
+
+
+def _of_sound(sound: soundfile.SoundFile, name: Path | str) -> Stream:
+    rate = need_rate(sound.samplerate, name)
+    return Stream(rate, sound.channels, _blocks(sound, name), sound.frames / rate)
+
+
+def _blocks(sound: soundfile.SoundFile, path: Path | str) -> Iterator[np.ndarray]:
+    with sound:
+        try:
+            yield from sound.blocks(round(BLOCK_SECONDS * sound.samplerate), dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise DataError(f"{path}: broken after {sound.tell() / sound.samplerate:.1f} s ({error}).") from error
+
+
+def open_pipe(pipe: BinaryIO, *, rate: int | None = None, channels: int = 1) -> Stream:
+    """Return the audio of a pipe: a wav, or, without its header, 16-bit little-endian samples, interleaved.
+
+    Args:
+        pipe: buffered, e.g. ``sys.stdin.buffer``; every byte is used as soon as it has come.
+        rate: Hz of samples without a header, which states its own.
+        channels: of samples without a header.
+
+    Raises:
+        ConfigError: no header and no rate.
+        DataError: nothing comes, or a wav of another sample format.
+    """
+    head = pipe.read(4)
+    if not head:
+        raise DataError("standard input: empty; no audio has come.")
+    if head == b"RIFF":
+        rate, channels, dtype = _header(pipe)
+        head = b""
+    elif rate is None:
+        raise ConfigError("standard input: no wav header; for 16-bit samples (s16le) say --rate, e.g. --rate 16000.")
+    else:
+        dtype = "<i2"
+    return Stream(rate, channels, _decoded(pipe, head, np.dtype(dtype), channels))
+
+
+def _header(pipe: BinaryIO) -> tuple[int, int, str]:
+    """Read a wav's header from after "RIFF" to its first sample; return rate, channels and sample type."""
+    pipe.read(8)
+    rate = channels = dtype = None
+    while len(chunk := pipe.read(8)) == 8:
+        name, length = struct.unpack("<4sI", chunk)
+        if name == b"data" and dtype:
+            return rate, channels, dtype
+        content = pipe.read(length + length % 2)
+        if name == b"fmt " and len(content) >= 16:
+            tag, channels, rate, _, _, bits = struct.unpack("<HHIIHH", content[:16])
+            tag = struct.unpack("<H", content[24:26])[0] if tag == 0xFFFE and len(content) >= 26 else tag
+            dtype = WAV_SAMPLES.get((tag, bits))
+            if not dtype or not rate or not channels:
+                raise DataError(f"standard input: a wav of format {tag} with {bits} bits; 16-bit PCM will do.")
+    raise DataError("standard input: a wav header without its format or its samples.")
+
+
+def _decoded(pipe: BinaryIO, head: bytes, dtype: np.dtype, channels: int) -> Iterator[np.ndarray]:
+    size, left = dtype.itemsize * channels, head
+    scale = 1.0 if dtype.kind == "f" else 2.0 ** (8 * dtype.itemsize - 1)
+    while new := pipe.read1(READ_BYTES):  # what there is, without waiting for more
+        left += new
+        whole = len(left) - len(left) % size
+        yield (np.frombuffer(left[:whole], dtype).reshape(-1, channels) / scale).astype(np.float32)
+        left = left[whole:]
+
+
+def open_microphone(rate: int = 16000) -> Stream:
+    """Return what the default microphone hears, mono, until it is interrupted.
+
+    Raises:
+        ConfigError: sounddevice or PortAudio is not installed, or there is no microphone.
+    """
+    try:
+        import sounddevice
+    except (ImportError, OSError) as error:
+        raise ConfigError(
+            f"--live: the microphone needs sounddevice and PortAudio ({error}): pip install sounddevice, apt install "
+            "libportaudio2. Or pipe into --live -."
+        ) from error
+    try:
+        device = sounddevice.InputStream(samplerate=rate, channels=1, dtype="float32")
+    except sounddevice.PortAudioError as error:
+        raise ConfigError(f"--live: no microphone that gives {rate} Hz ({error}). Pipe into --live -.") from error
+
+    def blocks() -> Iterator[np.ndarray]:
+        with device:
+            while True:
+                samples, lost = device.read(rate // 20)
+                if lost:
+                    warnings.warn("audio was lost: this machine is too slow for the hop; raise --hop", stacklevel=2)
+                yield samples
+
+    return Stream(rate, 1, blocks())

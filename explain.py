@@ -12,7 +12,7 @@ from utils.plugins import ROOT
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from evaluation import report
+    from evaluation.pages import report
     from evaluation.training import ensemble
     from utils.errors import ConfigError
 

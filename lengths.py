@@ -9,9 +9,9 @@ from utils import bars, cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from evaluation import report as reports
     from evaluation.checkpoint import tables
     from evaluation.checkpoint import write as checkpoint
+    from evaluation.pages import report as reports
     from evaluation.splits import folds as splits
     from evaluation.studies import lengths
     from utils import config as configs

@@ -9,9 +9,9 @@ from utils import bars, cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from evaluation import report
     from evaluation.checkpoint import finished, tables
     from evaluation.checkpoint import write as checkpoint
+    from evaluation.pages import report
     from evaluation.studies import robustness
     from utils import plots
     from utils.plots import robustness as robustness_plots

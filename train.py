@@ -53,7 +53,7 @@ def _honesty(experiment, options: argparse.Namespace) -> int:
     """Run one config on known speakers, on strangers and, with --other, on another corpus; print the three."""
     import json
 
-    from evaluation import report
+    from evaluation.pages import report
     from evaluation.studies import protocols as honesty
     from extract_feats.cache import read as load
     from utils import config as configs
@@ -252,8 +252,8 @@ def _reporting(name: str, events: Path | None) -> Iterator[Callable[[dict], None
 def _train(experiment, data, options: argparse.Namespace) -> None:
     import json
 
-    from evaluation import report as reports
     from evaluation.checkpoint import write as checkpoint
+    from evaluation.pages import report as reports
     from evaluation.training import cross_validation as running
     from evaluation.training import ensemble
 
@@ -283,7 +283,7 @@ def _train(experiment, data, options: argparse.Namespace) -> None:
 
 def _matrices(experiments: list, datasets: dict, options: argparse.Namespace) -> int:
     """Train on each corpus alone and test on every one; what was finished before is printed again."""
-    from evaluation import report
+    from evaluation.pages import report
     from evaluation.studies import cross_corpus
     from utils.errors import ConfigError
 

@@ -1,11 +1,11 @@
 """The sections of a report on what other tools have added to a checkpoint, and on its use and making."""
 
-from evaluation import glossary
 from evaluation.checkpoint import write as checkpoint
 from evaluation.checkpoint.finished import Finished
 from evaluation.pages import html, model_card
 from evaluation.pages.html import Section, section, tag
 from evaluation.pages.sections import figures, picture
+from evaluation.scores import glossary
 
 EXTRAS = (  # files that other tools leave, by their stem
     ("robustness", "Through other channels", "The same clips through telephones, noise, rooms and codecs."),

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evaluation import glossary
 from evaluation.checkpoint import write as checkpoint
 from evaluation.checkpoint.finished import Finished
+from evaluation.scores import glossary
 
 INTENDED = (
     "Research and teaching on speech emotion recognition, and comparing models on the same clips and folds.",

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation import glossary
 from evaluation.checkpoint import write as checkpoint
 from evaluation.checkpoint.finished import Finished
 from evaluation.pages import excerpts, html, model_card
 from evaluation.pages.html import Markup, Section, section, tag
+from evaluation.scores import glossary
 
 VALIDATION = {
     "none": "No training was stopped, and no setting chosen, by a validation set.",

@@ -60,7 +60,7 @@ def scores(
     rows = []
     for (trained, tested), said in predicted.items():
         interval = statistics.uar_interval(truth, said, speakers, n_classes, seed=seed)
-        uar = float(metrics.uar(metrics.confusion(truth, said, n_classes)))
+        uar = metrics.uar_score(truth, said, n_classes)
         row = {"trained": trained, "tested": tested, "n_clips": len(truth), "uar": uar}
         rows.append(row | {"lo": interval.lo, "hi": interval.hi, "informative": interval.informative})
     return rows

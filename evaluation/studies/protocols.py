@@ -108,7 +108,7 @@ def corpus_row(
     return {
         "tested_on": CORPUS, "protocol": f"all of {', '.join(sorted(new))}", "run": folder.name, "n_clips": len(part),
         "n_speakers": len(set(part.speakers.tolist()) - {""}),
-        "uar": float(metrics.uar(metrics.confusion(part.truth, predicted, classes))),
+        "uar": metrics.uar_score(part.truth, predicted, classes),
         "uar_lo": interval.lo, "uar_hi": interval.hi, "informative": interval.informative,
         "audit": _verdict(audit_record.heard(folder), part), "meaning": MEANING[CORPUS] + said + _trial(limit),
     }  # fmt: skip

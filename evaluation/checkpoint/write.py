@@ -16,12 +16,12 @@ import numpy as np
 import pyarrow as pa
 import yaml
 
-from evaluation import audit, glossary
+from evaluation import audit
 from evaluation.checkpoint import analysis, tables
 from evaluation.leakage import record as audit_record
 from evaluation.leakage import rules as leakage
 from evaluation.leakage import training_set as heard
-from evaluation.scores import conformal, metrics
+from evaluation.scores import conformal, glossary, metrics
 from evaluation.scores import significance as statistics
 from evaluation.splits import folds as splits
 from evaluation.training.cross_validation import Outcome

@@ -80,7 +80,7 @@ def _explain_files(run, files: Sequence[Path], folder: Path) -> int:
     from evaluation.explanations import text as explanation_text
     from prediction.answers import distinct
     from prediction.extractor import Extractor
-    from utils import audio
+    from utils.audio.prepare import read_wave
     from utils.errors import DataError
 
     extract, status = Extractor(run.card), 0
@@ -89,7 +89,7 @@ def _explain_files(run, files: Sequence[Path], folder: Path) -> int:
     for file in files:
         name = names[str(file)]
         try:
-            clip, wave = extract(file), audio.read(file, run.config.rate, **run.config.clip.model_dump())
+            clip, wave = extract(file), read_wave(file, run.config.rate, **run.config.clip.model_dump())
         except DataError as error:
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             status = 1

@@ -57,13 +57,15 @@ def _explain_run(run, folder: Path, options: argparse.Namespace) -> str:
     if experiment.fingerprint(data, seen) != run.card["fingerprint"]:
         which += ". Its clips, features or first weights are no longer those that the checkpoint was trained on"
     found = explanations.of_run(parts, run.config, which, limit=options.limit or 5, progress=bars.progress)
-    pictures = {f"{name}.png": explanation_plots.maps(one, title=f"{run.name}: {name}")
+    pictures = {f"{name}.png": explanation_plots.mean_maps(one, title=f"{run.name}: {name}")
                 for name, one in found["maps"].items() if name != "attention"}  # fmt: skip
-    pictures["faithfulness.png"] = explanation_plots.faithfulness(found["maps"], title=run.name)
+    pictures["faithfulness.png"] = explanation_plots.deletion_and_insertion(found["maps"], title=run.name)
     if "attention" in found:
-        pictures["attention.png"] = explanation_plots.attention(found["attention"], title=f"{run.name}: attention")
+        pictures["attention.png"] = explanation_plots.attention_over_time(
+            found["attention"], title=f"{run.name}: attention"
+        )
     if "importance" in found:
-        pictures["importance.png"] = explanation_plots.importance(found["importance"], title=run.name)
+        pictures["importance.png"] = explanation_plots.family_importance(found["importance"], title=run.name)
     for name, figure in pictures.items():
         plots.save(figure, folder / name)
     said = explanation_text.text(found)
@@ -78,7 +80,7 @@ def _explain_files(run, files: Sequence[Path], folder: Path) -> int:
     from evaluation.explanations import text as explanation_text
     from prediction.answers import distinct
     from prediction.extractor import Extractor
-    from utils import audio
+    from utils.audio.prepare import read_wave
     from utils.errors import DataError
 
     extract, status = Extractor(run.card), 0
@@ -87,7 +89,7 @@ def _explain_files(run, files: Sequence[Path], folder: Path) -> int:
     for file in files:
         name = names[str(file)]
         try:
-            clip, wave = extract(file), audio.read(file, run.config.rate, **run.config.clip.model_dump())
+            clip, wave = extract(file), read_wave(file, run.config.rate, **run.config.clip.model_dump())
         except DataError as error:
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             status = 1
@@ -108,7 +110,7 @@ def _draw_clip(config, model, clip, wave, found: Mapping, *, title: str, path: P
     seconds = len(wave) / config.rate
     decibels, khz = plots.levels(wave, config.rate)
     attended = attention_curves.at(model, clip, config, seconds) if "attention" in found["maps"] else None
-    figure = explanation_plots.clip(decibels, seconds, khz, found["maps"], attention=attended, title=title)
+    figure = explanation_plots.clip_explanation(decibels, seconds, khz, found["maps"], attention=attended, title=title)
     plots.save(figure, path)
 
 

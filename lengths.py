@@ -90,7 +90,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _seconds(text: str) -> float:
-    from utils.audio import SHORTEST
+    from utils.audio.prepare import SHORTEST
 
     try:
         value = float(text)

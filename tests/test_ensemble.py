@@ -25,8 +25,9 @@ from evaluation.training import inner_folds as nested
 from models.combination import combined, logarithms
 from prediction.extractor import Extractor
 from prediction.predictor import Predictor
-from utils import audio, plugins
 from utils import config as configs
+from utils import plugins
+from utils.audio.prepare import read_wave
 from utils.errors import ConfigError
 
 JOINING = [name for name, plugin in plugins.every("models").items() if plugin.constants["INPUT"] == "members"]
@@ -398,8 +399,13 @@ def test_audio_is_decoded_once_a_wave_and_extracted_once_a_recipe(tmp_path, monk
 
     cards = [card(16000, name="logmel"), card(16000, name="logmel"), card(16000, name="librosa_stats")]
     cards.append(card(8000, name="logmel"))
-    read, original = [], audio.read
-    monkeypatch.setattr(audio, "read", lambda source, rate, **clip: read.append(rate) or original(source, rate, **clip))
+    read = []
+
+    def counted(source, rate, **clip):
+        read.append(rate)
+        return read_wave(source, rate, **clip)
+
+    monkeypatch.setattr("prediction.extractor.read_wave", counted)
     found = Extractor({"members": cards})(tmp_path / "a.wav")
     assert read == [16000, 8000] and len(found) == 4
     assert found[0] is found[1] and found[0].shape[1] == found[3].shape[1] and found[2].ndim == 1

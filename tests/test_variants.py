@@ -20,8 +20,9 @@ from extract_feats.cache import read as load
 from extract_feats.cache.store import FeatureStore, key
 from models.keras_model import KerasModel
 from models.sklearn_model import SklearnModel
-from utils import audio
 from utils import config as configs
+from utils.audio.decode import decode
+from utils.audio.prepare import inspect, read_wave
 from utils.dataset import Dataset, Frames
 from utils.errors import ConfigError
 
@@ -225,8 +226,8 @@ def test_a_copy_depends_on_neither_order_nor_process(filled, demo_root, monkeypa
     _, _, second, _ = load.recipes_of(configs.read(filled / "svm.yaml"))
     store = FeatureStore(filled / "features", second)
     for path in sorted(demo_root.rglob("*_sad_*.wav"))[::-3]:
-        digest = audio.inspect(*audio.decode(path)).digest
-        wave = second.variant.apply(audio.read(path, 16000), 16000, digest)
+        digest = inspect(*decode(path)).digest
+        wave = second.variant.apply(read_wave(path, 16000), 16000, digest)
         (stored,) = store.read([key(digest)]).clips
         np.testing.assert_allclose(stored, second.extract(wave), rtol=1e-4, atol=1e-4)
 

@@ -109,7 +109,7 @@ def methods(model: EmotionModel, groups: Mapping[str, np.ndarray], *, frames: bo
     if model.file == "model.keras":
         from models import gradients
 
-        attribute = gradients.integrated(model)
+        attribute = gradients.integrated_gradients(model)
         found["gradients"] = (blocks, lambda clip, label: blocks.sums(attribute(clip, label)))
     return found
 

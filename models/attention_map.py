@@ -3,12 +3,12 @@
 import keras
 from keras import ops
 
-from models.images import Chunks, PoolMask
-from models.layers import FrameMask, MaskedSoftmax, _Explicit, register
+from models.layers import FrameMask, MaskedSoftmax, PoolMask, SlidingWindows
+from models.layers.base import ExplicitMaskLayer, register
 
 
 @register
-class SpreadWeights(_Explicit):
+class SpreadWeights(ExplicitMaskLayer):
     """(weights (B, N) of steps, mask (B, T) of frames) -> weights (B, T), of equal sum, 0 on padding.
 
     Step n covers the frames from n * hop to n * hop + size; its weight is shared evenly by the real ones among them.
@@ -59,7 +59,7 @@ def _reach(mask: keras.KerasTensor) -> tuple[int, int]:
         layer = history.operation
         if isinstance(layer, PoolMask):
             size, hop = layer.size * size, layer.size * hop
-        elif isinstance(layer, Chunks):
+        elif isinstance(layer, SlidingWindows):
             size, hop = layer.hop * (size - 1) + layer.size, layer.hop * hop
         given = layer.input
         history = (given[-1] if isinstance(given, list) else given)._keras_history

@@ -169,7 +169,7 @@ class KerasModel(EmotionModel):
         given += speaker
         ready = layers.Standardise(self.mean_, self.std_, name="scaled")(features, *speaker)
         if self.frames_:
-            ready = layers.Blank(name="blanked")(ready, layers.FrameMask(name="real")(features, lengths))
+            ready = layers.MaskPadding(name="blanked")(ready, layers.FrameMask(name="real")(features, lengths))
         networks = (self._attending() if attending else []) or self.networks_
         each = [network([ready, lengths] if self.frames_ else ready) for network in networks]
         each = [[output] for output in each] if networks is self.networks_ else each

@@ -1,4 +1,4 @@
-"""Which networks have attention weights to show, and the error for those that have none."""
+"""The error for a model that has no attention weights; imports no framework."""
 
 from utils import plugins
 from utils.errors import ConfigError

@@ -318,13 +318,13 @@ def test_a_network_that_reads_time_refuses_vectors():
 def test_calibration_keeps_a_speaker_on_one_side():
     data = dataset()
     model = fitted("svm", data)
-    folds = model._grouped(data)
+    folds = model._calibration_folds(data)
     assert len(folds) == 3
     for train, test in folds:
         assert not set(data.speakers[train]) & set(data.speakers[test])
     assert sorted(np.concatenate([test for _, test in folds])) == list(range(len(data)))
     both, _ = model.with_and_without_speaker(data)
-    for train, test in model._grouped(both):
+    for train, test in model._calibration_folds(both):
         assert not set(both.speakers[train]) & set(both.speakers[test])
     assert len(model.estimator_.cv) == 3  # what was calibrated on is what is tested here
     for (train, _), (used, _) in zip(folds, model.estimator_.cv, strict=True):
@@ -340,7 +340,7 @@ def test_calibration_without_usable_speakers_keeps_recordings_whole(kind):
         data.speakers[data.truth == 1] = "toy/s0"
     data.digests[1] = data.digests[0]
     model = fitted("svm", data)
-    for train, test in model._grouped(data):
+    for train, test in model._calibration_folds(data):
         assert not set(data.digests[train]) & set(data.digests[test])
         assert set(data.truth[train]) == {0, 1, 2}
     assert model.probabilities(data.features).shape == (len(data), 3)

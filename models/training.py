@@ -152,7 +152,7 @@ def _plateaus(values: list[float], patience: int = 5) -> int:
 
 
 def class_weights(truth: np.ndarray, n_classes: int, kind: str) -> np.ndarray:
-    """Return weights (classes,) float32: ones for "none", else inverse to class frequency, with mean 1 over the clips."""
+    """Return weights (classes,) float32: ones for "none", else inverse to frequency, with mean 1 over the clips."""
     if kind == "none":
         return np.ones(n_classes, np.float32)
     counts = np.bincount(truth, minlength=n_classes)

@@ -258,9 +258,7 @@ class Trainer:
         n_classes = self.network.output_shape[-1]
         targets = np.eye(n_classes, dtype=np.float32)
         weights = class_weights(truth, n_classes, self.train.class_weight)
-        rng = np.random.default_rng(
-            [self.seed, epoch]
-        )  # depends on the epoch alone, so a resumed training has the same order
+        rng = np.random.default_rng([self.seed, epoch])  # of the epoch alone: a resumed training has the same order
         total = 0.0
         for batch in batches(features, self.train.batch_size, rng):
             clips = scaled(features[batch], statistics[batch])

@@ -41,7 +41,6 @@ def build(
     x = statistics_pooling(x, mask)  # (B, 3 dense)
     x = keras.layers.BatchNormalization(momentum=0.9)(x)
     x = keras.layers.Dropout(dropout)(x)
-    x = keras.layers.Dense(dense, activation="relu")(x)
-    x = keras.layers.Dropout(dropout)(x)
+    x = keras.layers.Dropout(dropout)(keras.layers.Dense(dense, activation="relu")(x))
     probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(x)
     return keras.Model([frames, lengths], probabilities, name="tdnn")

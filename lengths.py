@@ -12,7 +12,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from evaluation import report as reports
     from evaluation.checkpoint import tables
     from evaluation.checkpoint import write as checkpoint
-    from evaluation.splits import folds as splits
+    from evaluation.splits.folds import draw_folds
     from evaluation.studies import lengths
     from utils import config as configs
     from utils import plots
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = configs.read(options.config[0], options.set)
     datasets = _datasets(config, options)
     data = next(iter(datasets.values()))
-    folds = list(enumerate(splits.folds(data, config.split.model_dump(), seed=config.seed)))
+    folds = list(enumerate(draw_folds(data, config.split.model_dump(), seed=config.seed)))
     folds = [folds[number - 1] for number in _numbers(options.folds, len(folds), config.name)]
     part = data[[row for _, fold in folds for row in fold.test]]
     with bars.progress(config.name, "models") as report:

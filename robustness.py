@@ -58,7 +58,7 @@ def _scores(options: argparse.Namespace) -> tuple[list[dict], list[str]]:
 def _experiment(checkpoint: Path, options: argparse.Namespace) -> tuple:
     """Return config, clips and the folds to test of a finished run."""
     from evaluation.checkpoint import finished
-    from evaluation.splits import folds as splits
+    from evaluation.splits.folds import draw_folds
     from extract_feats.cache import read as load
     from utils import config as configs
     from utils.errors import ConfigError
@@ -67,7 +67,7 @@ def _experiment(checkpoint: Path, options: argparse.Namespace) -> tuple:
     config = configs.read(checkpoint / "config.yaml")
     command = cli.command("preprocess.py", options, config=[checkpoint / "config.yaml"], set=[])
     data = load.dataset(config, options.features, command=command, limit=limit)
-    folds = splits.folds(data, config.split.model_dump(), seed=config.seed)
+    folds = draw_folds(data, config.split.model_dump(), seed=config.seed)
     if options.folds and max(options.folds) > len(folds):
         raise ConfigError(f"--folds {max(options.folds)}: {config.name} has {len(folds)}.")
     return config, data, [folds[number - 1] for number in options.folds or range(1, len(folds) + 1)]

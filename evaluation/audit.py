@@ -24,41 +24,6 @@ from utils.config import Config
 from utils.errors import ConfigError
 
 
-def line(found: Mapping[str, Any]) -> str:
-    """Return the verdict in one line."""
-    return f"audit              {found['verdict']}: {found['meaning']}"
-
-
-def lines(found: Mapping[str, Any]) -> list[str]:
-    """Return the verdict and all that it rests on, 80 columns."""
-    out = textwrap.wrap(f"{found['verdict']}: {found['meaning']}", 80)
-    for finding in found["findings"]:
-        where = f", {_folds(finding['folds'])}" if finding["folds"] else ""
-        clips = f": {finding['clips']} clips" if finding["clips"] else ""
-        clips += f", e.g. {', '.join(finding['examples'])}" if finding["severity"] == "leak" and clips else ""
-        text = f"{finding['severity']}, {finding['kind']}: {finding['text']}{where}{clips}"
-        out += textwrap.wrap(text, 80, initial_indent="- ", subsequent_indent="  ")
-    return out + textwrap.wrap(f"read: {'; '.join(found['checked'])}", 80, subsequent_indent="  ")
-
-
-def _folds(numbers: Sequence[int]) -> str:
-    named = [number for number in numbers if number != SHIPPED]
-    run = len(named) > 2 and named == list(range(named[0], named[-1] + 1))
-    listed = f"{named[0]} to {named[-1]}" if run else ", ".join(map(str, named))
-    shipped = ["the shipped model"] if SHIPPED in numbers else []
-    return " and ".join([f"fold {listed}"] * bool(named) + shipped)
-
-
-def members(folder: Path, config: Config) -> dict[str, str]:
-    """Return the verdicts on the runs that an ensemble of this folder of checkpoints joins."""
-    found = {}
-    for name in config.members:
-        path = folder / name / "metrics.json"
-        read = json.loads(path.read_text(encoding="utf8")) if path.exists() else {}
-        found[name] = read.get("audit", {}).get("verdict", "not audited")
-    return found
-
-
 def audited(checkpoint: Path) -> dict[str, Any]:
     """Return the audit of a finished run, read off its record, and write it into its metrics.json.
 

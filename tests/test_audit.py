@@ -12,7 +12,7 @@ from evaluation import audit
 from evaluation.checkpoint import write as checkpoint
 from evaluation.leakage import record as audit_record
 from evaluation.leakage import rules as leakage
-from evaluation.splits import folds as splits
+from evaluation.splits.folds import Fold
 from evaluation.training import cross_validation as experiment
 from evaluation.training import ensemble
 from models import common
@@ -51,7 +51,7 @@ def caught(found, kind: str, text: str) -> None:
     assert found["verdict"] == "leaks" and any(text in said for said in leaks(found).get(kind, [])), found["findings"]
 
 
-def moved(fold: splits.Fold, rows: np.ndarray) -> splits.Fold:
+def moved(fold: Fold, rows: np.ndarray) -> Fold:
     return replace(fold, train=np.union1d(fold.train, rows))
 
 

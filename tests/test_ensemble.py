@@ -18,7 +18,7 @@ import preprocess
 import train
 from evaluation.checkpoint import write as checkpoint
 from evaluation.scores import calibration
-from evaluation.splits import folds as splits
+from evaluation.splits.folds import draw_folds
 from evaluation.training import cross_validation as experiment
 from evaluation.training import ensemble
 from evaluation.training import inner_folds as nested
@@ -171,7 +171,7 @@ def test_no_test_speaker_has_a_part_in_the_weights(zoo, tmp_path, monkeypatch):
     monkeypatch.setattr(
         experiment, "fit", lambda part, *rest, **more: seen.append(part) or original(part, *rest, **more)
     )
-    folds = splits.folds(data, config.split.model_dump(), seed=config.seed)
+    folds = draw_folds(data, config.split.model_dump(), seed=config.seed)
     nested.refit(data, config, runs, folds, tmp_path, lambda line: None)
     expected = [(fold, parts) for fold in folds for parts in nested.folds(data, config, fold) for _ in runs]
     assert len(seen) == len(expected) == sum(len(nested.folds(data, config, fold)) for fold in folds) * 2
@@ -339,7 +339,7 @@ def test_each_member_learns_from_its_own_augmented_copies(zoo, tmp_path, monkeyp
     monkeypatch.setattr(
         experiment, "fit", lambda part, *rest, **more: seen.append(part) or original(part, *rest, **more)
     )
-    folds = splits.folds(data, config.split.model_dump(), seed=config.seed)
+    folds = draw_folds(data, config.split.model_dump(), seed=config.seed)
     nested.refit(joined, config, runs, folds[:1], tmp_path, lambda line: None)
     copies = {(part.features.shape[1], len(part.variants)) for part in seen}
     assert copies == {(plain.shape[1], 0), (wide.shape[1], 2)}
@@ -351,7 +351,7 @@ def test_each_member_learns_from_its_own_augmented_copies(zoo, tmp_path, monkeyp
 def test_networks_teach_the_weights_at_the_temperature_they_are_joined_with(zoo, tmp_path, monkeypatch):
     data, runs = zoo()
     config = joint()
-    folds = splits.folds(data, config.split.model_dump(), seed=config.seed)
+    folds = draw_folds(data, config.split.model_dump(), seed=config.seed)
     nested.refit(data, config, runs, folds[:1], tmp_path, lambda line: None)
     said = nested.lesson(data, config, runs, folds[0], 0, tmp_path)
     monkeypatch.setattr(experiment, "is_network", lambda config: config.name == "one")
@@ -377,8 +377,8 @@ def test_members_that_cannot_be_joined(zoo):
     with pytest.raises(ConfigError, match="inner_folds must be 2 or more"):
         ensemble.check(joint(model={"name": "ensemble", "members": ["one", "two"], "inner_folds": 1}), [one, two])
     data, runs = zoo()
-    folds = splits.folds(data, joint().split.model_dump(), seed=1)
-    other = splits.folds(data, joint().split.model_dump(), seed=2)
+    folds = draw_folds(data, joint().split.model_dump(), seed=1)
+    other = draw_folds(data, joint().split.model_dump(), seed=2)
     assert ensemble.out_of_fold(data, folds, runs).shape == (72, 2, 3)
     for wrong in ((data, other), (doubled(replace(data, ids=data.ids[::-1])), folds)):
         with pytest.raises(ConfigError, match=r"member one was scored on other clips, labels or folds: \d+ of 72"):

@@ -13,7 +13,7 @@ from evaluation.checkpoint import write as checkpoint
 from evaluation.scores import calibration
 from evaluation.scores import significance as statistics
 from evaluation.scores.metrics import log_loss
-from evaluation.splits import folds as splits
+from evaluation.splits.folds import draw_folds, validation_rows
 from evaluation.studies import comparison
 from evaluation.training import cross_validation as experiment
 from models.temperature import tempered
@@ -119,7 +119,7 @@ def test_top_level_figures_are_those_of_the_model_as_shipped(tmp_path):
         fold = outcome.folds[0]
         rows, held = fold.train, None
         if model is CNN:
-            rows, stop, _ = splits.validation(data, fold.train, "speaker", seed=settings.seed)
+            rows, stop, _ = validation_rows(data, fold.train, "speaker", seed=settings.seed)
             held = data[stop]
         again = experiment.fit(data[rows], held, settings, seed=settings.seed)
         folder = tmp_path / f"{model['name']}-saved"
@@ -514,7 +514,7 @@ def test_a_start_of_the_same_corpus_is_speaker_dependent_however_far_back(tmp_pa
     card = {"name": "source", "corpora": ["second"]}
     (tmp_path / "model.json").write_text(json.dumps(card), encoding="utf8")
     tuned = settings.model_copy(update={"init": str(tmp_path)})
-    folds = splits.folds(data, settings.split.model_dump(), seed=1)
+    folds = draw_folds(data, settings.split.model_dump(), seed=1)
     assert checkpoint.stated(data, tuned, folds, validation="none")["speaker_disjoint"]
     (tmp_path / "training.csv").write_text("id,speaker,digest\ntoy/1,toy/s1,a\n", encoding="utf8")
     assert not checkpoint.stated(data, tuned, folds, validation="none")["speaker_disjoint"]

@@ -11,7 +11,7 @@ from toy import dataset, write_config
 
 import preprocess
 from corpora import demo
-from evaluation.splits import folds as splits
+from evaluation.splits.folds import draw_folds
 from evaluation.studies import protocols as honesty
 from tests.test_experiment import config, written
 from tests.test_train import cached, refused, run  # noqa: F401  (fixtures)
@@ -30,7 +30,7 @@ def test_known_speakers_are_asked_in_as_many_folds_of_the_same_clips():
     data, settings = dataset(), config(split={"by": "speaker", "folds": "all", "holdout": ["s3"]})
     found = honesty.dependent(settings, data)
     assert found.name == "run.dependent" and found.split.by == "random" and found.split.folds == 5
-    own, dealt = (splits.folds(data, c.split.model_dump(), seed=1) for c in (settings, found))
+    own, dealt = (draw_folds(data, c.split.model_dump(), seed=1) for c in (settings, found))
     tested = [np.sort(np.concatenate([fold.test for fold in folds])) for folds in (own, dealt)]
     assert tested[0].tolist() == tested[1].tolist()
     classes = np.array([np.bincount(data.truth[fold.test], minlength=3) for fold in dealt])

@@ -21,7 +21,7 @@ from optuna.trial import TrialState
 import preprocess
 import train
 import tune
-from evaluation.splits import folds as splits
+from evaluation.splits.folds import draw_folds, holdout
 from evaluation.training import cross_validation as experiment
 from evaluation.tuning import report as tuning_report
 from evaluation.tuning import search as tuning
@@ -187,10 +187,10 @@ def test_a_fifth_of_the_speakers_is_put_aside_sexes_balanced(by):
     assert tuning.protect(data, config)[0] == protected  # by the seed alone
     assert held != set(tuning.protect(data, base(seed=5, split={"by": by, "folds": 5}))[0].split.holdout)
     if by != "corpus":  # the toy has one corpus
-        assert splits.folds(data, protected.split.model_dump(), seed=1)  # what is written can be trained
+        assert draw_folds(data, protected.split.model_dump(), seed=1)  # what is written can be trained
     inner = tuning.inner(data[seen], protected, None if by != "corpus" else 4)
     assert inner.split.by == "speaker" and not inner.split.holdout
-    for fold in splits.folds(data[seen], inner.split.model_dump(), seed=1):
+    for fold in draw_folds(data[seen], inner.split.model_dump(), seed=1):
         assert not set(data[seen].speakers[fold.train]) & set(data[seen].speakers[fold.test])
 
 
@@ -203,7 +203,7 @@ def test_listed_folds_lose_the_speakers_put_aside():
         {f"s{i}" for i in range(6)} - {held[-2:]}
     )
     assert all(protected.split.folds)
-    assert splits.folds(data, protected.split.model_dump(), seed=1)
+    assert draw_folds(data, protected.split.model_dump(), seed=1)
 
 
 def test_an_official_test_part_is_not_searched_on_and_nobody_else_is_put_aside():

@@ -13,7 +13,7 @@ import preprocess
 import train
 import tune
 from augmentation import speed
-from evaluation.splits import folds as splits
+from evaluation.splits.folds import draw_folds
 from evaluation.training import cross_validation as experiment
 from extract_feats.cache import fill as cache
 from extract_feats.cache import read as load
@@ -81,7 +81,7 @@ def test_no_copy_of_a_test_or_validation_clip_is_trained_on(model, kind, normali
     data, config = marked(kind), settings(model=model, normalise=normalise)
     found = experiment.cross_validate(data, config, key="key", work=tmp_path, report=lambda line: None)
     ways = 2 if normalise == "speaker" else 1  # every clip comes scaled in two ways
-    parts = splits.folds(data, config.split.model_dump(), seed=config.seed)
+    parts = draw_folds(data, config.split.model_dump(), seed=config.seed)
     assert len(fitted) == len(parts) == 3 and (found.fold >= 0).all()
     tested = {tuple(fold.test) for fold in parts}
     for _, trained, _, held in fitted:

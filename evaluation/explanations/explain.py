@@ -10,7 +10,7 @@ import numpy as np
 from evaluation.explanations import attention_curves, feature_groups, importance, maps
 from evaluation.explanations.maps import Map, Part
 from evaluation.scores import metrics
-from evaluation.splits import folds as splits
+from evaluation.splits.folds import draw_folds, holdout
 from evaluation.training import cross_validation as experiment
 from models.classes import model_class
 from models.common import EmotionModel
@@ -49,10 +49,10 @@ def unheard(
         report: called with folds trained and folds to train.
     """
     section = config.split.model_dump()
-    _, held = splits.holdout(data, section)
+    _, held = holdout(data, section)
     if len(held) and folds is None:
         return [Part(shipped(folder, config, data.labels), data[held])], "the shipped model, on the held-out speakers"
-    parts = splits.folds(data, section, seed=config.seed)
+    parts = draw_folds(data, section, seed=config.seed)
     number = min(folds or (1 if experiment.is_network(config) else len(parts)), len(parts))
     fitted = []
     for n, fold in enumerate(parts[:number]):

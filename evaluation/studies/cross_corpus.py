@@ -16,7 +16,7 @@ import numpy as np
 
 from evaluation.scores import metrics
 from evaluation.scores import significance as statistics
-from evaluation.splits import folds as splits
+from evaluation.splits.folds import Fold, draw_folds, need_classes
 from evaluation.splits.groups import corpus_of
 from evaluation.training import cross_validation as experiment
 from evaluation.training.cross_validation import Report
@@ -40,7 +40,7 @@ class Part:
     """A fold, and whose: trained on ``corpus`` alone."""
 
     corpus: str
-    fold: splits.Fold
+    fold: Fold
 
 
 def plan(data: Dataset, config: Config) -> list[Part]:
@@ -62,11 +62,11 @@ def plan(data: Dataset, config: Config) -> list[Part]:
         part = data[mine]
         speakers = len(set(part.speakers.tolist()) - {""})
         number_here = "all" if config.split.folds == "all" or number >= speakers else number
-        for fold in splits.folds(part, {"by": "speaker", "folds": number_here}, seed=config.seed):
-            found.append(Part(name, splits.Fold(mine[fold.train], mine[fold.test], f"{name} {fold.name}")))
+        for fold in draw_folds(part, {"by": "speaker", "folds": number_here}, seed=config.seed):
+            found.append(Part(name, Fold(mine[fold.train], mine[fold.test], f"{name} {fold.name}")))
         train = mine[~np.isin(part.digests, data.digests[others])]
-        splits.need_classes(data, train, f"{name} alone")
-        found.append(Part(name, splits.Fold(train, others, f"{name} to the others")))
+        need_classes(data, train, f"{name} alone")
+        found.append(Part(name, Fold(train, others, f"{name} to the others")))
     return found
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from evaluation.scores import metrics
 from evaluation.scores import significance as statistics
-from evaluation.splits import folds as splits
+from evaluation.splits.folds import Fold
 from evaluation.training import cross_validation as experiment
 from utils.config import Config
 from utils.dataset import Dataset
@@ -16,7 +16,7 @@ from utils.dataset import Dataset
 def predictions(
     datasets: Mapping[str, Dataset],
     config: Config,
-    folds: Sequence[tuple[int, splits.Fold]],
+    folds: Sequence[tuple[int, Fold]],
     *,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[tuple[str, str], np.ndarray]:

@@ -16,7 +16,7 @@ from evaluation.leakage import record as audit_record
 from evaluation.leakage.rules import DISJOINT
 from evaluation.scores import metrics
 from evaluation.scores import significance as statistics
-from evaluation.splits import folds as splits
+from evaluation.splits.folds import draw_folds, holdout
 from evaluation.splits.groups import corpus_of
 from models.usage import Clips
 from prediction.predictor import Predictor
@@ -51,7 +51,7 @@ def dependent(config: Config, data: Dataset) -> Config:
             f"{config.name}: --honesty compares with folds of strangers, and split: by {config.split.by} promises "
             "none. Give --set split.by=speaker."
         )
-    folds = len(splits.folds(data, config.split.model_dump(), seed=config.seed))
+    folds = len(draw_folds(data, config.split.model_dump(), seed=config.seed))
     split = Split(by="random", folds=folds, holdout=config.split.holdout)
     return config.model_copy(update={"name": f"{config.name}.dependent", "split": split})
 

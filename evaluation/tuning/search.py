@@ -15,7 +15,7 @@ import optuna
 from optuna.trial import TrialState
 
 from evaluation.scores import metrics
-from evaluation.splits import folds as splits
+from evaluation.splits.folds import draw_folds, holdout
 from evaluation.splits.groups import resolve, take_speakers
 from evaluation.training import cross_validation as experiment
 from utils.config import Config, Split
@@ -40,7 +40,7 @@ def protect(data: Dataset, config: Config) -> tuple[Config, np.ndarray]:
     """
     split = config.split
     if split.by == "official":
-        return config, splits.folds(data, split.model_dump(), seed=config.seed)[0].train
+        return config, draw_folds(data, split.model_dump(), seed=config.seed)[0].train
     if not split.holdout:
         if (data.speakers == "").any():
             raise ConfigError(
@@ -55,7 +55,7 @@ def protect(data: Dataset, config: Config) -> tuple[Config, np.ndarray]:
             )
         held = np.unique(data.speakers[taken]).tolist()
         split = split.model_copy(update={"holdout": held, "folds": _folds_left(data, split, held)})
-    return config.model_copy(update={"split": split}), splits.holdout(data, split.model_dump())[0]
+    return config.model_copy(update={"split": split}), holdout(data, split.model_dump())[0]
 
 
 def _count(data: Dataset) -> int:
@@ -93,7 +93,7 @@ def uar(data: Dataset, config: Config, *, step: Step, report: experiment.Report 
     ``step`` is told the UAR after each fold, and during the first the best validation UAR after each epoch; what
     it raises ends the trial.
     """
-    folds = splits.folds(data, config.split.model_dump(), seed=config.seed)
+    folds = draw_folds(data, config.split.model_dump(), seed=config.seed)
     counts = np.zeros((len(data.labels),) * 2, np.int64)
     for number, fold in enumerate(folds):
         listen = _listener(number, len(folds), step, report)

@@ -14,8 +14,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     predictor = Predictor(options.checkpoint)
     configs = _configs(predictor.card, options)  # a typo in the last costs no evaluation
-    from evaluation import report
     from evaluation.checkpoint import write as checkpoint
+    from evaluation.pages import report
     from evaluation.studies import other_clips as transfer
     from prediction.extractor import Extractor
 

@@ -12,7 +12,7 @@ from utils.plugins import ROOT
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from evaluation import report
+    from evaluation.pages import report
     from evaluation.training import ensemble
     from utils.errors import ConfigError
 
@@ -41,7 +41,7 @@ def _explain_run(run, folder: Path, options: argparse.Namespace) -> str:
     """Write explanations.json, explanations.txt and their pictures; return the text."""
     from evaluation.explanations import explain as explanations
     from evaluation.explanations import text as explanation_text
-    from evaluation.training import cross_validation as experiment
+    from evaluation.training import fit
     from extract_feats.cache import read as load
     from utils import plots
     from utils.plots import explanations as explanation_plots
@@ -53,8 +53,8 @@ def _explain_run(run, folder: Path, options: argparse.Namespace) -> str:
     data = load.dataset(run.config, options.features, command=cli.preprocess_command(given), limit=trained)
     with bars.progress("training folds again", "folds") as report:
         parts, which = explanations.unheard(data, run.config, options.checkpoint, folds=options.folds, report=report)
-    seen = load.identity(run.config) + experiment.start(run.config)
-    if experiment.fingerprint(data, seen) != run.card["fingerprint"]:
+    seen = load.identity(run.config) + fit.initial_weights(run.config)
+    if fit.fingerprint(data, seen) != run.card["fingerprint"]:
         which += ". Its clips, features or first weights are no longer those that the checkpoint was trained on"
     found = explanations.of_run(parts, run.config, which, limit=options.limit or 5, progress=bars.progress)
     pictures = {f"{name}.png": explanation_plots.maps(one, title=f"{run.name}: {name}")
@@ -78,7 +78,7 @@ def _explain_files(run, files: Sequence[Path], folder: Path) -> int:
     from evaluation.explanations import text as explanation_text
     from prediction.answers import distinct
     from prediction.extractor import Extractor
-    from utils import audio
+    from utils.audio.prepare import read_wave
     from utils.errors import DataError
 
     extract, status = Extractor(run.card), 0
@@ -87,7 +87,7 @@ def _explain_files(run, files: Sequence[Path], folder: Path) -> int:
     for file in files:
         name = names[str(file)]
         try:
-            clip, wave = extract(file), audio.read(file, run.config.rate, **run.config.clip.model_dump())
+            clip, wave = extract(file), read_wave(file, run.config.rate, **run.config.clip.model_dump())
         except DataError as error:
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             status = 1

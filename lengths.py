@@ -9,9 +9,9 @@ from utils import bars, cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from evaluation import report as reports
     from evaluation.checkpoint import tables
-    from evaluation.checkpoint import write as checkpoint
+    from evaluation.checkpoint.protocol import of_run
+    from evaluation.pages import report as reports
     from evaluation.splits.folds import draw_folds
     from evaluation.studies import lengths
     from utils import config as configs
@@ -31,9 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     tables.write_csv(folder / "lengths.csv", list(rows[0]), [list(row.values()) for row in rows])
     tested = ", ".join(fold.name for _, fold in folds) if len(folds) < 4 else f"{len(folds)} folds"
-    protocol = checkpoint.stated(data, config, [fold for _, fold in folds], validation="none")
-    marks = checkpoint.marks({"limit": options.limit, "tuned": config.tuned})
-    title = f"{config.name}: {checkpoint.kind_text(protocol)}, {len(part)} clips, {tested}{marks}"
+    protocol = of_run(data, config, [fold for _, fold in folds], validation="none", limit=options.limit)
+    title = f"{config.name}: {protocol.kind}, {len(part)} clips, {tested}{protocol.caveats()}"
     plots.save(robustness_plots.lengths(*lengths.matrix(rows), title=title), folder / "lengths.png")
     text = "\n".join([f"{title}; cut from second {config.clip.offset:g} on", "", *lengths.lines(rows)])
     (folder / "lengths.txt").write_text(text + "\n", encoding="utf8")
@@ -90,7 +89,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _seconds(text: str) -> float:
-    from utils.audio import SHORTEST
+    from utils.audio.prepare import SHORTEST
 
     try:
         value = float(text)

@@ -110,7 +110,7 @@ def _say(answer: Answer, *, as_json: bool) -> None:
 
 def _files(inputs: Sequence[str]) -> Iterator[str]:
     """Every file named, and every audio file below every folder named."""
-    from corpora import audio_files
+    from utils.audio.files import audio_files
     from utils.errors import DataError
 
     for name in inputs:

@@ -9,19 +9,18 @@ from utils import bars, cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from evaluation import report
-    from evaluation.checkpoint import finished, tables
-    from evaluation.checkpoint import write as checkpoint
+    from evaluation.checkpoint import finished, protocol, tables
+    from evaluation.pages import report
     from evaluation.studies import robustness
     from utils import plots
     from utils.plots import robustness as robustness_plots
 
     name, rows, labels = options.checkpoint.name, *_scores(options)
-    protocol = finished.read(options.checkpoint).card["protocol"]
+    stated = protocol.read(finished.read(options.checkpoint).card["protocol"])
     folder = options.checkpoint
     tables.write_csv(folder / "robustness.csv", list(rows[0]), [list(row.values()) for row in rows])
     tested = ", ".join(labels) if len(labels) < 4 else f"{len(labels)} folds"
-    over = f"{name}: {checkpoint.kind_text(protocol)}, {rows[0]['n_clips']} clips, {tested}{checkpoint.marks(protocol)}"
+    over = f"{name}: {stated.kind}, {rows[0]['n_clips']} clips, {tested}{stated.caveats()}"
     figure = robustness_plots.channels(rows, name, options.against.name if options.against else None, title=over)
     plots.save(figure, folder / "robustness.png")
     text = "\n".join([over, "", *robustness.lines(rows)])
@@ -78,7 +77,7 @@ def _through(config, data, folds: Sequence, options: argparse.Namespace) -> tupl
     import numpy as np
 
     from evaluation.studies import robustness
-    from evaluation.training import cross_validation as experiment
+    from evaluation.training import fit
     from prediction import out_of_domain as familiarity
 
     test = np.concatenate([fold.test for fold in folds])
@@ -89,7 +88,7 @@ def _through(config, data, folds: Sequence, options: argparse.Namespace) -> tupl
     start = 0
     with bars.progress(f"{config.name}: testing", "folds") as report:
         for done, (number, fold) in enumerate(zip(numbers, folds, strict=True), 1):
-            model, _ = experiment.fit_fold(data, config, fold, number - 1)
+            model, _ = fit.fit_fold(data, config, fold, number - 1)
             known = familiarity.of(data[fold.train])
             mine = np.arange(start, start + len(fold.test))
             start += len(fold.test)

@@ -73,7 +73,7 @@ def _datasets(base, space, options: argparse.Namespace) -> dict:
     """Return recipe -> data set, of every recipe in the space; all hold the same clips."""
     import json
 
-    from evaluation.training import cross_validation as experiment
+    from evaluation.training import fit
     from evaluation.tuning.space import with_values
     from extract_feats.cache import read as load
     from models.common import check_input
@@ -88,7 +88,7 @@ def _datasets(base, space, options: argparse.Namespace) -> dict:
         overrides = [*options.set, *(f"{key}={json.dumps(value)}" for key, value in values.items())]
         command = cli.preprocess_command(argparse.Namespace(**vars(options) | {"set": overrides}))
         data = load.dataset(config, options.features, command=command, limit=options.limit)
-        experiment.check(data, config)
+        fit.check(data, config)
         found[load.identity(config)] = data
     first, *others = found.values()
     for data in others:
@@ -101,14 +101,14 @@ def _datasets(base, space, options: argparse.Namespace) -> dict:
 
 def _identity(base, searched, space, parts: dict) -> dict:
     """Return what makes it this search: another under the same name is refused."""
-    from evaluation.training import cross_validation as experiment
+    from evaluation.training import fit
 
     ranges = {key: repr(distribution) for key, distribution in space.distributions.items()}
     return {
         "the config": base.model_dump_json(),
         "the folds": searched.split.model_dump_json(),
         "the space": ranges,
-        "the data": [experiment.fingerprint(data, recipe) for recipe, data in parts.items()],
+        "the data": [fit.fingerprint(data, recipe) for recipe, data in parts.items()],
     }
 
 

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 
-from utils import audio
+from utils.audio.decode import decode
 from utils.errors import ConfigError
 from utils.plugins import Range
 
@@ -37,5 +37,5 @@ def augment(wave: np.ndarray, rate: int, rng: np.random.Generator, *, kbit: Rang
         for part in (frame, None):
             container.mux(stream.encode(part))
     coded.seek(0)
-    found = audio.decode(coded)[0][lead:, 0]
+    found = decode(coded)[0][lead:, 0]
     return np.pad(found, (0, max(0, len(wave) - len(found))))[: len(wave)]

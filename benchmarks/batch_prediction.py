@@ -19,7 +19,7 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from corpora import audio_files
+from utils.audio.files import audio_files
 
 
 def predicted(checkpoint: Path, files: list[str], jobs: int) -> tuple[float, float, list[dict]]:

@@ -21,7 +21,8 @@ sys.path.insert(0, str(ROOT))
 import numpy as np
 
 from extract_feats import librosa_frames, opensmile
-from utils import audio, plugins
+from utils import plugins
+from utils.audio.prepare import read_wave
 
 OPENSMILE = ("IS09", "IS10", "ComParE_2016", "eGeMAPSv02")
 FRAMES = [{"preset": "stack187"}, {"preset": "stack201"}, {"preset": "mfcc"}]
@@ -32,7 +33,7 @@ def waves(root: Path, rate: int, count: int) -> list[np.ndarray]:
     files = sorted(path for path in root.rglob("*") if path.suffix in (".flac", ".wav"))
     if len(files) < count:
         sys.exit(f"{root}: {len(files)} audio files, {count} are needed. Set SER_DATA to the corpora's folder.")
-    return [audio.read(file, rate) for file in files[:: len(files) // count][:count]]
+    return [read_wave(file, rate) for file in files[:: len(files) // count][:count]]
 
 
 def compare(clips: list[np.ndarray], rivals: dict[str, Callable], repeats: int) -> dict[str, float]:

@@ -25,8 +25,9 @@ import numpy as np
 from corpora import ravdess
 from extract_feats.cache.store import Recipe
 from models.classes import model_class
-from utils import audio, plugins
 from utils import config as configs
+from utils import plugins
+from utils.audio.prepare import read_wave
 from utils.dataset import Dataset, Frames
 
 ENOUGH, ACTORS, BATCH = 0.95, 8, 16
@@ -60,7 +61,7 @@ def clips(config: configs.Config, actors: int) -> Dataset:
     chosen = [u for u in map(ravdess.parse, files) if int(u.speaker) <= actors]
     if len(chosen) != 8 * actors:
         sys.exit(f"{len(chosen)} clips found, {8 * actors} are needed: RAVDESS below $SER_DATA.")
-    features = [recipe.extract(audio.read(u.path, config.rate, **config.clip.model_dump())) for u in chosen]
+    features = [recipe.extract(read_wave(u.path, config.rate, **config.clip.model_dump())) for u in chosen]
     labels = tuple(sorted({u.emotion for u in chosen}))
     names = np.array([u.id for u in chosen])
     return Dataset(

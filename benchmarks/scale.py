@@ -29,7 +29,7 @@ from extract_feats.cache.fill import FLUSH_BYTES
 from extract_feats.cache.known_files import KnownFiles, stamp
 from extract_feats.cache.store import FeatureStore, key
 from utils import config as configs
-from utils.audio import Sound
+from utils.audio.prepare import Sound
 
 DIMS = 384
 SUBSET = 1000

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from corpora.base.labels import limit, order, relabel
-from corpora.base.utterance import AUDIO_SUFFIXES, EMOTIONS, Published, Rejected, Utterance, audio_files, walk
+from corpora.base.utterance import EMOTIONS, Published, Rejected, Utterance, walk
 from utils import plugins
+from utils.audio.files import audio_files
 from utils.errors import ConfigError, DataError
 
 __all__ = [
-    "AUDIO_SUFFIXES", "EMOTIONS", "Published", "Rejected", "Utterance",
-    "audio_files", "find", "limit", "order", "published", "read", "relabel", "walk",
+    "EMOTIONS", "Published", "Rejected", "Utterance",
+    "find", "limit", "order", "published", "read", "relabel", "walk",
 ]  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from corpora.base.utterance import AUDIO_SUFFIXES, Rejected, Utterance, audio_files
+from corpora.base.utterance import Rejected, Utterance
+from utils.audio.files import AUDIO_SUFFIXES, audio_files
 from utils.errors import ConfigError, DataError
 from utils.plugins import nearest
 

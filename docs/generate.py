@@ -124,7 +124,7 @@ def _experiments() -> str:
 
 
 def _glossary() -> str:
-    from evaluation import glossary
+    from evaluation.scores import glossary
 
     rows = [[term.name, f"`{key}`", words.escaped(term.meaning)] for key, term in glossary.TERMS.items()]
     told = (

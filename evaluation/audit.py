@@ -8,19 +8,18 @@ evaluation/leakage/rules.py.
 import argparse
 import json
 import sys
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from evaluation.leakage import record as audit_record
-from evaluation.leakage.record import SHIPPED
+from evaluation.checkpoint import finished
+from evaluation.leakage import record
 from evaluation.leakage.rules import judge
+from evaluation.leakage.text import verdict_lines
 from utils import cli
 from utils import config as configs
-from utils.config import Config
 from utils.errors import ConfigError
 
 
@@ -35,12 +34,12 @@ def audited(checkpoint: Path) -> dict[str, Any]:
         raise ConfigError(f"{checkpoint}: no metrics.json in it. Give a folder that train.py wrote, checkpoints/NAME.")
     raw = yaml.safe_load((checkpoint / "config.yaml").read_text(encoding="utf8"))
     config = configs.check(raw, str(checkpoint / "config.yaml"))
-    record = checkpoint / audit_record.FILE
-    table = audit_record.read(record) if record.exists() else audit_record.SCHEMA.empty_table()
-    found = judge(table, config, members=members(checkpoint.parent, config))
+    path_of_record = checkpoint / record.FILE
+    table = record.read(path_of_record) if path_of_record.exists() else record.SCHEMA.empty_table()
+    audit = judge(table, config, members=finished.member_verdicts(checkpoint.parent, config))
     metrics = json.loads(path.read_text(encoding="utf8"))
-    path.write_text(json.dumps(metrics | {"audit": found}, indent=1, allow_nan=False) + "\n", encoding="utf8")
-    return found
+    path.write_text(json.dumps(metrics | {"audit": audit}, indent=1, allow_nan=False) + "\n", encoding="utf8")
+    return audit
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,23 +53,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("give --checkpoint DIR or --config YAML")
     worst = 0
     for folder in folders:
-        found = audited(folder)
-        sys.stdout.write("\n".join([str(folder), *lines(found)]) + "\n")
-        worst = max(worst, found["verdict"] in ("leaks", "not audited"))
+        audit = audited(folder)
+        sys.stdout.write("\n".join([str(folder), *verdict_lines(audit)]) + "\n")
+        worst = max(worst, audit["verdict"] in ("leaks", "not audited"))
     return worst
 
 
 def _folder(path: Path, options: argparse.Namespace) -> Path:
     """The finished run of a config."""
-    from evaluation.checkpoint.write import changed_keys  # which writes the verdict of this module
-
     config = configs.read(path)
     folder = options.checkpoints / config.name
     if not folder.is_dir():
         raise ConfigError(
             f"{folder}: not trained yet, and the audit reads what training did. Run train.py --config {path}"
         )
-    if changed := changed_keys(folder, config):
+    if changed := configs.changed_keys(folder / "config.yaml", config):
         raise ConfigError(f"{folder}: was trained with another {', '.join(changed)} than {path} has. Train it again.")
     return folder
 

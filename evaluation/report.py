@@ -10,68 +10,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.checkpoint import finished
-from evaluation.checkpoint.finished import Finished
-from evaluation.pages import extra_sections as extras
-from evaluation.pages import html, model_card, sections
+from evaluation.pages import report
 from utils import cli
-
-FILE, CARD = "report.html", "MODEL_CARD.md"
-
-
-def page(run: Finished, *, audio: bool = True) -> str:
-    """Return the report as one self-contained document.
-
-    Args:
-        run: what the checkpoint holds.
-        audio: whether the most confident errors are playable, where their recordings are at hand.
-    """
-    parts = [
-        sections.tested(run),
-        sections.scores(run),
-        sections.information(run),
-        sections.held_out(run),
-        extras.honesty(run),
-        extras.elsewhere(run),
-        sections.groups(run),
-        sections.sureness(run),
-        sections.errors(run, audio=audio),
-        *extras.attached(run),
-        sections.curves(run),
-        extras.use(run),
-        extras.made(run),
-    ]
-    foot = "Rebuild it by python -m evaluation.report; python -m evaluation.glossary says what every number means."
-    return html.page(run.found["name"], [part for part in parts if part], head=sections.head(run), foot=foot)
-
-
-def write(folder: Path, *, audio: bool = True) -> Path:
-    """Write report.html and MODEL_CARD.md into a checkpoint; return the report's path.
-
-    Args:
-        folder: of a finished run.
-        audio: as for ``page``.
-
-    Raises:
-        ConfigError: no finished run.
-    """
-    run = finished.read(folder)
-    (folder / CARD).write_text(model_card.text(run), encoding="utf8")
-    (folder / FILE).write_text(page(run, audio=audio), encoding="utf8")
-    return folder / FILE
-
-
-def refresh(folder: Path) -> None:
-    """Rebuild both files after another tool has written into a checkpoint; a run yet to be trained has none."""
-    if (folder / "metrics.json").is_file():
-        write(folder)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     for folder in options.checkpoint:
-        path = write(folder, audio=options.audio)
-        sys.stdout.write(f"{path}: {path.stat().st_size / 1e6:.1f} MB; {path.with_name(CARD)}\n")
+        path = report.write(folder, audio=options.audio)
+        sys.stdout.write(f"{path}: {path.stat().st_size / 1e6:.1f} MB; {path.with_name(report.CARD)}\n")
     return 0
 
 

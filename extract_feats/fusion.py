@@ -39,7 +39,7 @@ def extract(
     """
     layouts = _layouts(parts, hop_ms)
     wave = mono(wave, rate)
-    values = [_module(part).extract(wave, rate, **_arguments(part)) for part in parts]
+    values = [plugins.call("features", part, "extract", wave, rate) for part in parts]
     grids = [layout.grid.in_ms(rate) for layout in layouts]
     times = [start + hop * np.arange(len(frames)) for (hop, start), frames in zip(grids, values, strict=True)]
     rows = next((t for t, (hop, _) in zip(times, grids, strict=True) if np.isclose(hop, hop_ms)), None)
@@ -73,7 +73,7 @@ def names(
     _layouts(parts, hop_ms)
     kinds = [part["name"] for part in parts]
     prefixes = [f"{kind}{i + 1}" if kinds.count(kind) > 1 else kind for i, kind in enumerate(kinds)]
-    columns = [_module(part).names(rate, **_arguments(part)) for part in parts]
+    columns = [plugins.call("features", part, "names", rate) for part in parts]
     return [f"{prefix}.{name}" for prefix, own in zip(prefixes, columns, strict=True) for name in own]
 
 
@@ -95,7 +95,7 @@ def _layouts(parts: list[Section], hop_ms: float) -> list[Layout]:
         )
     if not 1 <= hop_ms <= 1000:
         raise ConfigError(f"fusion needs hop_ms of 1 to 1000, got {hop_ms:g}.")
-    layouts = [_module(part).layout(**_arguments(part)) for part in parts]
+    layouts = [plugins.call("features", part, "layout") for part in parts]
     for part, found in zip(parts, layouts, strict=True):
         if found.grid is None:
             what = "does not say when its frames are" if found.frames else "gives one vector a clip"
@@ -104,11 +104,3 @@ def _layouts(parts: list[Section], hop_ms: float) -> list[Layout]:
                 "Frames come from logmel, librosa_frames, opensmile (level: lld), hubert and yamnet (pool: frames)."
             )
     return layouts
-
-
-def _module(part: Section):
-    return plugins.get("features", part["name"]).load()
-
-
-def _arguments(part: Section) -> dict:
-    return {key: value for key, value in part.items() if key != "name"}

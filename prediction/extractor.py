@@ -9,7 +9,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from extract_feats import channel
-from utils import audio, plugins
+from utils import plugins
+from utils.audio.decode import title
+from utils.audio.prepare import inspect, prepare, read_wave
 from utils.errors import ConfigError, DataError
 
 READ = ("name", "rate", "clip", "features", "feature_version")  # of a card, all that is read here
@@ -64,7 +66,7 @@ class Extractor:
             if recipe.wave not in waves:
                 if waves and not isinstance(source, (str, Path)):
                     source.seek(0)
-                wave = waves[recipe.wave] = audio.read(source, recipe.rate, **recipe.clip)
+                wave = waves[recipe.wave] = read_wave(source, recipe.rate, **recipe.clip)
                 values = channel.extract(wave, recipe.rate).tolist()
                 heard[recipe.wave] = dict(zip(channel.NAMES, values, strict=True))
         return self._extracted(waves, source), [heard[recipe.wave] for recipe in self._recipes]
@@ -77,11 +79,11 @@ class Extractor:
         Raises:
             DataError: silent, or too short.
         """
-        audio.inspect(samples, rate)
+        inspect(samples, rate)
         waves: dict[str, np.ndarray] = {}
         for recipe in self._recipes:
             if recipe.wave not in waves:
-                waves[recipe.wave] = audio.prepare(samples, rate, recipe.rate, **(recipe.clip | {"offset": 0.0}))
+                waves[recipe.wave] = prepare(samples, rate, recipe.rate, **(recipe.clip | {"offset": 0.0}))
         return self._extracted(waves, "window")
 
     def _extracted(self, waves: Mapping[str, np.ndarray], source: str | Path | BinaryIO):
@@ -118,4 +120,4 @@ class _Recipe:
         try:
             return self.module.extract(wave, self.rate, **self.arguments)
         except DataError as error:
-            raise DataError(f"{audio.title(source)}: {error}") from error
+            raise DataError(f"{title(source)}: {error}") from error

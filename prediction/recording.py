@@ -8,7 +8,7 @@ import numpy as np
 
 from prediction.smoothing import Chain, spells
 from prediction.timeline import Grid, Hop, answered, features_of, hops, sampled
-from utils.audio import title
+from utils.audio.decode import title
 from utils.audio.stream import Stream, open_file
 from utils.audio.voice_activity import VoiceActivity, segments
 from utils.errors import ConfigError

@@ -204,9 +204,9 @@ def test_prediction_loads_nothing_heavy():
         "predict",
         "prediction.predictor",
         "prediction.extractor",
-        "utils.audio",
+        "utils.audio.prepare",
+        "utils.audio.files",
         "utils.plots",
-        "corpora",
         *features,
     ]
     found, _ = fresh(f"import {', '.join(modules)}")

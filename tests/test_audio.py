@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from utils import audio, plugins
+from utils import plugins
 from utils.audio import stream
+from utils.audio.decode import decode
+from utils.audio.prepare import inspect, prepare, read_wave
 from utils.errors import DataError
 
 RATE = 16000
@@ -59,7 +61,7 @@ DATA = SAMPLES.tobytes()
 def test_exact_formats_give_the_samples(tmp_path, suffix, subtype, error):
     path = tmp_path / f"tone.{suffix}"
     soundfile.write(path, tone(), RATE, subtype=subtype)
-    samples, rate = audio.decode(path)
+    samples, rate = decode(path)
     assert (samples.shape, samples.dtype, rate) == ((8000, 1), np.float32, RATE)
     assert np.abs(samples[:, 0] - tone()).max() <= error
 
@@ -68,7 +70,7 @@ def test_exact_formats_give_the_samples(tmp_path, suffix, subtype, error):
 def test_lossy_formats_give_the_tone(tmp_path, suffix):
     path = tmp_path / f"tone.{suffix}"
     soundfile.write(path, tone(1.0), RATE)
-    wave = audio.read(path, RATE)
+    wave = read_wave(path, RATE)
     assert abs(len(wave) - RATE) < 0.1 * RATE and abs(loudest_hz(wave, RATE) - 440) < 1
     assert abs(np.sqrt(np.mean(wave**2)) - 0.5 / np.sqrt(2)) < 0.02
 
@@ -90,24 +92,24 @@ def test_containers_of_video_give_the_tone(tmp_path, suffix, codec, rate, layout
         for part in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(part))
         container.mux(stream.encode(None))
-    samples, stored = audio.decode(path)
+    samples, stored = decode(path)
     assert stored == rate and samples.shape[1] == channels and abs(len(samples) / rate - 1) < 0.1
-    wave = audio.read(path, RATE)
+    wave = read_wave(path, RATE)
     assert abs(loudest_hz(wave, RATE) - 440) < 1 and abs(np.abs(wave[2000:-2000]).max() - 0.5) < 0.05
-    assert np.array_equal(audio.read(io.BytesIO(path.read_bytes()), RATE), wave)  # as on stdin
+    assert np.array_equal(read_wave(io.BytesIO(path.read_bytes()), RATE), wave)  # as on stdin
 
 
 def test_channels_are_averaged(tmp_path):
     path = tmp_path / "stereo.wav"
     soundfile.write(path, np.stack([tone(), np.zeros_like(tone())], axis=1), RATE, subtype="FLOAT")
-    np.testing.assert_allclose(audio.read(path, RATE), tone() / 2, atol=1e-7)
-    assert audio.inspect(*audio.decode(path)).channels == 2
+    np.testing.assert_allclose(read_wave(path, RATE), tone() / 2, atol=1e-7)
+    assert inspect(*decode(path)).channels == 2
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100, 48000])
 @pytest.mark.parametrize("wanted", [8000, 16000, 22050])
 def test_resampling_keeps_pitch_length_and_level(rate, wanted):
-    wave = audio.prepare(tone(1.0, rate)[:, None], rate, wanted)
+    wave = prepare(tone(1.0, rate)[:, None], rate, wanted)
     assert abs(len(wave) - wanted) <= 1 and wave.dtype == np.float32
     middle = wave[wanted // 4 : -wanted // 4]
     assert abs(loudest_hz(middle, wanted) - 440) < 0.5
@@ -115,7 +117,7 @@ def test_resampling_keeps_pitch_length_and_level(rate, wanted):
 
 
 def test_resampling_leaves_no_alias():
-    high = audio.prepare(tone(1.0, 48000, hz=11000)[:, None], 48000, 16000)
+    high = prepare(tone(1.0, 48000, hz=11000)[:, None], 48000, 16000)
     assert np.abs(high[1000:-1000]).max() < 1e-3  # 11 kHz does not fold to 5 kHz
 
 
@@ -128,43 +130,43 @@ def test_trimming_is_librosas(seed, top_db):
     envelope = np.repeat(10 ** generator.uniform(-4, 0, 40), 500)
     wave = (envelope * generator.normal(0, 0.1, len(envelope))).astype(np.float32)[: generator.integers(9000, 20000)]
     expected, _ = librosa.effects.trim(wave, top_db=top_db)
-    assert np.array_equal(audio.prepare(wave[:, None], RATE, RATE, trim_db=top_db), expected)
+    assert np.array_equal(prepare(wave[:, None], RATE, RATE, trim_db=top_db), expected)
 
 
 def test_offset_and_seconds_cut_in_seconds_of_the_wanted_rate():
     ramp = np.arange(16000, dtype=np.float32)[:, None] / 16000
-    wave = audio.prepare(ramp, RATE, RATE, offset=0.25, seconds=0.5)
+    wave = prepare(ramp, RATE, RATE, offset=0.25, seconds=0.5)
     assert len(wave) == 8000 and wave[0] == 0.25
-    assert len(audio.prepare(ramp, RATE, RATE, offset=0.25, seconds=9)) == 12000
+    assert len(prepare(ramp, RATE, RATE, offset=0.25, seconds=9)) == 12000
 
 
 def test_levels():
     quiet = tone(peak=0.01)[:, None]
-    assert np.abs(audio.prepare(quiet, RATE, RATE, level="peak")).max() == pytest.approx(1)
-    rms = np.sqrt(np.mean(audio.prepare(quiet, RATE, RATE, level="rms").astype(float) ** 2))
+    assert np.abs(prepare(quiet, RATE, RATE, level="peak")).max() == pytest.approx(1)
+    rms = np.sqrt(np.mean(prepare(quiet, RATE, RATE, level="rms").astype(float) ** 2))
     assert 20 * np.log10(rms) == pytest.approx(-25, abs=1e-3)
-    assert np.array_equal(audio.prepare(quiet, RATE, RATE), quiet[:, 0])
+    assert np.array_equal(prepare(quiet, RATE, RATE), quiet[:, 0])
 
 
 @pytest.mark.parametrize("level", ["peak", "rms"])
 def test_no_level_is_made_of_nothing(level):
     half_silent = np.concatenate([tone(), np.zeros(8000, np.float32)])[:, None]
     with pytest.raises(DataError, match=r"silent: nothing but zeros is left after offset 0\.5 s"):
-        audio.prepare(half_silent, RATE, RATE, offset=0.5, level=level)
+        prepare(half_silent, RATE, RATE, offset=0.5, level=level)
 
 
 def test_too_little_left_is_refused():
     with pytest.raises(DataError, match=r"too short: 0\.00 s are left after offset 1\.0 s"):
-        audio.prepare(tone()[:, None], RATE, RATE, offset=1.0)
+        prepare(tone()[:, None], RATE, RATE, offset=1.0)
     with pytest.raises(DataError, match="too short"):
-        audio.prepare(np.zeros((8000, 1), np.float32), RATE, RATE, trim_db=30)
+        prepare(np.zeros((8000, 1), np.float32), RATE, RATE, trim_db=30)
 
 
 def test_a_sound_states_its_facts(tmp_path):
     path = tmp_path / "loud.wav"
     wave = tone(1.0, peak=1.5).clip(-1, 1)
     soundfile.write(path, wave, RATE)
-    sound = audio.inspect(*audio.decode(path))
+    sound = inspect(*decode(path))
     assert (sound.seconds, sound.rate, sound.channels) == (1.0, RATE, 1)
     assert sound.peak > 0.999 and sound.clipped == pytest.approx(np.mean(np.abs(wave) >= 0.999), abs=1e-3)
     assert sound.rms_db == pytest.approx(20 * np.log10(np.sqrt(np.mean(wave.astype(float) ** 2))), abs=0.01)
@@ -173,7 +175,7 @@ def test_a_sound_states_its_facts(tmp_path):
 def test_a_digest_is_of_the_samples_rate_and_channels(tmp_path):
     def digest(name: str, wave: np.ndarray, rate: int = RATE, **options) -> str:
         soundfile.write(tmp_path / name, wave, rate, **options)
-        return audio.inspect(*audio.decode(tmp_path / name)).digest
+        return inspect(*decode(tmp_path / name)).digest
 
     first = digest("a.wav", SAMPLES)
     assert len(first) == 32 and bytes.fromhex(first)
@@ -201,7 +203,7 @@ def test_a_digest_is_of_the_samples_rate_and_channels(tmp_path):
 def test_odd_but_whole_wavs_are_read(tmp_path, content):
     path = tmp_path / "odd.wav"
     path.write_bytes(content)
-    samples, rate = audio.decode(path)
+    samples, rate = decode(path)
     assert rate == RATE and np.array_equal(samples[:, 0] * 32768, SAMPLES)
 
 
@@ -231,16 +233,16 @@ def test_what_is_no_audio_is_refused_with_path_and_reason(tmp_path, name):
         content = path.read_bytes()[:9000]
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
-        audio.read(path, RATE)
+        read_wave(path, RATE)
     message = str(caught.value)
     assert message.startswith(f"{path}: ") and reason in message and "\n" not in message
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"gone\.wav: No such file or directory"):
-        audio.read(tmp_path / "gone.wav", RATE)
+        read_wave(tmp_path / "gone.wav", RATE)
     with pytest.raises(DataError, match=r"Is a directory|Permission denied"):
-        audio.read(tmp_path, RATE)
+        read_wave(tmp_path, RATE)
 
 
 def test_samples_that_are_not_finite_are_refused(tmp_path):
@@ -248,7 +250,7 @@ def test_samples_that_are_not_finite_are_refused(tmp_path):
     wave[7] = np.nan
     soundfile.write(tmp_path / "nan.wav", wave, RATE, subtype="FLOAT")
     with pytest.raises(DataError, match=r"nan\.wav: holds samples that are not finite"):
-        audio.read(tmp_path / "nan.wav", RATE)
+        read_wave(tmp_path / "nan.wav", RATE)
 
 
 def test_a_video_without_sound_is_refused(tmp_path):
@@ -260,26 +262,26 @@ def test_a_video_without_sound_is_refused(tmp_path):
         frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
         container.mux([*stream.encode(frame), *stream.encode(None)])
     with pytest.raises(DataError, match=r"mute\.mp4: holds no audio stream"):
-        audio.read(path, RATE)
+        read_wave(path, RATE)
 
 
 @pytest.mark.parametrize("content", [b"", b"text" * 50])
 def test_standard_input_that_is_no_audio_is_refused_by_name(content):
     with pytest.raises(DataError, match=r"^standard input: "):
-        audio.read(io.BytesIO(content), RATE)
+        read_wave(io.BytesIO(content), RATE)
 
 
 def test_standard_input_gives_what_the_file_gives(tmp_path):
     soundfile.write(tmp_path / "a.flac", SAMPLES, RATE)
     stream = io.BytesIO((tmp_path / "a.flac").read_bytes())
-    assert np.array_equal(audio.read(stream, 8000), audio.read(tmp_path / "a.flac", 8000))
+    assert np.array_equal(read_wave(stream, 8000), read_wave(tmp_path / "a.flac", 8000))
 
 
 def test_reading_a_wav_at_its_own_rate_loads_neither_resampler_nor_ffmpeg(tmp_path):
     soundfile.write(tmp_path / "a.wav", SAMPLES, RATE)
     code = (
-        "import sys; from utils import audio\n"
-        f"audio.read({str(tmp_path / 'a.wav')!r}, {RATE}, trim_db=30.0, level='rms')\n"
+        "import sys; from utils.audio.prepare import read_wave\n"
+        f"read_wave({str(tmp_path / 'a.wav')!r}, {RATE}, trim_db=30.0, level='rms')\n"
         "print([m for m in ('soxr', 'av', 'librosa', 'scipy.signal') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=plugins.ROOT, capture_output=True, text=True, timeout=60)
@@ -288,9 +290,9 @@ def test_reading_a_wav_at_its_own_rate_loads_neither_resampler_nor_ffmpeg(tmp_pa
 
 def test_ravdess_is_heard_as_published(speech):
     path = next(iter(sorted((speech / "RAVDESS").rglob("03-01-01-01-01-01-01.*"))))
-    sound = audio.inspect(*audio.decode(path))
+    sound = inspect(*decode(path))
     assert sound.channels in (1, 2) and 2.9 < sound.seconds < 5.3 and sound.peak < 1 and sound.clipped == 0
-    assert len(audio.read(path, RATE)) == pytest.approx(sound.seconds * RATE, abs=1)
+    assert len(read_wave(path, RATE)) == pytest.approx(sound.seconds * RATE, abs=1)
 
 
 def aac(path, layout: str) -> bytes:
@@ -311,7 +313,7 @@ def aac(path, layout: str) -> bytes:
 def both_ways(source) -> list[str]:
     """Return why a file is refused when it is read as a whole and block by block."""
     reasons = []
-    for read in (lambda: audio.decode(source), lambda: list(stream.open_file(source).blocks)):
+    for read in (lambda: decode(source), lambda: list(stream.open_file(source).blocks)):
         if not isinstance(source, Path):
             source.seek(0)
         with pytest.raises(DataError) as caught:
@@ -359,4 +361,4 @@ def test_samples_without_a_header_are_refused(tmp_path):
 
 def test_samples_beyond_all_scales_are_refused():
     with pytest.raises(DataError, match="samples reach 1e\\+18"):
-        audio.inspect(np.full((RATE, 1), 1e18, np.float32), RATE)
+        inspect(np.full((RATE, 1), 1e18, np.float32), RATE)

@@ -17,8 +17,8 @@ from extract_feats.cache import fill as cache
 from extract_feats.cache import known_files, parallel
 from extract_feats.cache import read as load
 from extract_feats.cache.store import FeatureStore, Recipe, key
-from utils import audio
 from utils import config as configs
+from utils.audio.prepare import Sound, read_wave
 from utils.dataset import Frames
 from utils.errors import ConfigError, DataError
 
@@ -51,13 +51,13 @@ def voices(demo_root, tmp_path, monkeypatch) -> Path:
 def decoded(monkeypatch) -> Counter:
     """Count the files that are decoded in this process, by name."""
     counts = Counter()
-    real = audio.decode
+    real = parallel.decode
 
     def decode(path):
         counts[Path(path).name] += 1
         return real(path)
 
-    monkeypatch.setattr(audio, "decode", decode)
+    monkeypatch.setattr(parallel, "decode", decode)
     return counts
 
 
@@ -70,7 +70,7 @@ def fill(features: Path, config: configs.Config | None = None, **options) -> cac
 def extracted(path: Path | str) -> np.ndarray:
     """Return a file's features by the shortest way."""
     with threadpool_limits(1):  # another number of threads rounds otherwise
-        return load.recipe_of(experiment()).extract(audio.read(path, 16000))
+        return load.recipe_of(experiment()).extract(read_wave(path, 16000))
 
 
 def counts(outcome: cache.Outcome) -> tuple[int, int, int]:
@@ -385,7 +385,7 @@ def test_a_file_that_vanishes_is_refused_and_not_recorded(tmp_path):
 def test_known_files_are_known_while_they_do_not_change(tmp_path, monkeypatch):
     monkeypatch.setattr(known_files, "_CHUNK", 3)
     paths = [tmp_path / f"{n}.wav" for n in range(7)]
-    sound = audio.Sound("ab" * 16, 1.5, 16000, 1, 0.5, -20.0, 0.0)
+    sound = Sound("ab" * 16, 1.5, 16000, 1, 0.5, -20.0, 0.0)
     for path in paths:
         path.write_bytes(b"x")
     with known_files.KnownFiles(tmp_path / "files.sqlite") as files:

@@ -86,7 +86,7 @@ def test_defaults_are_filled_in(read):
         ("labels: sad", ["labels: must be a list, [a, b], got 'sad'"]),
         ("merge: [calm]", ["merge: must be a mapping, {key: value}, got ['calm']"]),
         ("merge: {calm: 3}", ["merge.calm: must be text, got 3"]),
-        ("seed: x\nrate: 1", ["seed: must be a whole number, got 'x'. (1 more key to mend)"]),
+        ("seed: x\nrate: 1", ["seed: must be a whole number, got 'x'. (1 more key to correct)"]),
         ("1: 2", ["line 6: the key 1 is not text; put it in quotes"]),
         ("seed: 1\nseed: 2", ["not valid YAML: line 7: 'seed' is given twice"]),
         ("drop: [a", ["not valid YAML: line 7, column 1: expected ',' or ']'"]),
@@ -148,7 +148,7 @@ def test_a_wrong_part_is_named(read, old, new, expected):
         ("corpora.1.root=x", "--set corpora.1.root=x: '1' is not a place in a list of 1, counted from 0."),
         ("corpora.root=x", "'root' is not a place in a list of 1"),
         ("corpora.²=x", "is not a place in a list of 1"),
-        ("name.x=1", "--set name.x=1: 'name' holds a single value, nothing lies below it."),
+        ("name.x=1", "--set name.x=1: 'name' is a single value and has no keys of its own."),
         ("seed.x=1", "seed: must be a whole number, got {'x': 1}"),
         ("name=", "name: must be text, got None"),
         ("=1", "'' is not a known key"),
@@ -281,3 +281,11 @@ def test_data_lies_below_ser_data(read, monkeypatch, set_to, expected):
     if set_to is not None:
         monkeypatch.setenv("SER_DATA", set_to)
     assert str(read(BASE).data_folder()) == str(expected)
+
+
+def test_changed_keys_of_a_finished_run_are_named(read, tmp_path):
+    finished = tmp_path / "config.yaml"
+    finished.write_text(yaml.safe_dump(read(BASE).model_dump()))
+    assert configs.changed_keys(finished, read(BASE)) == []
+    other = read(BASE, "model.C=3", "split.folds=all", "drop=[calm]", "corpora.0.channel=both")
+    assert configs.changed_keys(finished, other) == ["corpora.0.channel", "drop", "model.C", "split.folds"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from corpora import Published, Rejected, Utterance
 from corpora.base.check import duplicates, summary
-from utils.audio import Sound
+from utils.audio.prepare import Sound
 
 PUBLISHED = Published(4, {"sad": 2, "angry": 2}, {"1": 2, "2": 2}, rate=16000, seconds=8)
 

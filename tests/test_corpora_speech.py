@@ -6,7 +6,8 @@ import pytest
 
 import corpora
 from corpora.base.check import summary
-from utils import audio
+from utils.audio.decode import decode
+from utils.audio.prepare import inspect
 
 RAVDESS = {"name": "ravdess", "root": "RAVDESS"}
 EMODB = {"name": "emodb", "root": "EMO-DB-2s"}
@@ -16,7 +17,7 @@ def check(entry, data, paths=None) -> str:
     found, rejected = corpora.read(entry, data)
     if paths:
         found = [u for u in found if u.path.stem in paths]
-    sounds = {u.path: audio.inspect(*audio.decode(u.path)) for u in found}
+    sounds = {u.path: inspect(*decode(u.path)) for u in found}
     return "\n".join(summary(found, rejected, sounds, corpora.published(entry)))
 
 

@@ -12,7 +12,8 @@ from corpora import Rejected, crema_d, iemocap, meld, tess
 from corpora.base import tables
 from corpora.base.check import summary
 from evaluation.splits.folds import draw_folds, validation_rows
-from utils import audio
+from utils.audio.decode import decode
+from utils.audio.prepare import inspect
 from utils.dataset import Dataset
 from utils.errors import DataError
 
@@ -99,7 +100,7 @@ def test_crema_d_pointers_are_called_pointers(tmp_path):
 
 def test_the_silent_clip_of_crema_d_is_rejected_as_silent():
     with pytest.raises(DataError, match="silent"):
-        audio.inspect(np.zeros((16000, 1), np.float32), 16000)  # what 1076_MTI_SAD_XX.wav holds
+        inspect(np.zeros((16000, 1), np.float32), 16000)  # what 1076_MTI_SAD_XX.wav holds
     assert crema_d.parse(Path("1076_MTI_SAD_XX.wav")).emotion == "sad"  # by its name nothing is wrong
     assert "1076_MTI_SAD_XX" in crema_d.__doc__
 
@@ -219,7 +220,7 @@ def test_the_sound_of_a_meld_clip_is_read_out_of_its_mp4(tmp_path):
             container.mux(packet)
     (tmp_path / "train_sent_emo.csv").write_text(HEADER + '1,"Oh",Ross,joy,x,0,0,1,1,"0","1"\n')
     (clip,), rejected = read("meld", tmp_path)
-    samples, rate = audio.decode(clip.path)
+    samples, rate = decode(clip.path)
     assert (clip.emotion, rate, rejected) == ("happy", 16000, []) and samples.shape[1] == 1
     peak = np.argmax(np.abs(np.fft.rfft(samples[:16000, 0]))) * rate / min(len(samples), 16000)
     assert peak == pytest.approx(440, abs=2)

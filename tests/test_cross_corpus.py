@@ -10,7 +10,7 @@ from toy import dataset, outcome, write_config
 import preprocess
 import train
 from evaluation.studies import cross_corpus
-from evaluation.training import cross_validation as experiment
+from evaluation.training import fit
 from utils import config as configs
 from utils.errors import ConfigError
 from utils.plots import save
@@ -141,7 +141,7 @@ def test_train_by_corpus_tests_each_corpus_once_and_the_matrix_is_kept(demo_root
         assert f"{float(row['uar']):.3f}" in out
     assert (folder / "matrix.txt").read_text(encoding="utf8") in out and (folder / "matrix.png").stat().st_size > 5000
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "fit", None)
+        patch.setattr(fit, "fit", None)
         assert outcome(train.main, monkeypatch, capsys, *both, "--matrix") == (0, out, "")  # not trained again
     for change, word in (("model.C=2.0", "--overwrite"), ("split.holdout=[m08]", "no split.holdout")):
         status, _, err = outcome(train.main, monkeypatch, capsys, *both, "--matrix", "--set", change)

@@ -10,7 +10,8 @@ import pytest
 import corpora
 from corpora import demo
 from corpora.base import synthesis
-from utils import audio
+from utils.audio.decode import decode
+from utils.audio.prepare import inspect
 
 SEED = 1
 
@@ -40,8 +41,8 @@ def test_parser_reads_what_was_written(root):
 
 def test_files_are_sound(root):
     for path in root.rglob("*.wav"):
-        samples, rate = audio.decode(path)
-        sound = audio.inspect(samples, rate)
+        samples, rate = decode(path)
+        sound = inspect(samples, rate)
         assert rate == 16000 and sound.channels == 1 and sound.clipped == 0
         assert 1.0 <= sound.seconds <= 2.0 and sound.peak < 0.96
 

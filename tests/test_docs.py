@@ -164,7 +164,7 @@ def test_every_config_key_is_there_with_default_and_meaning(site):
 
 
 def test_every_number_of_the_glossary_is_there(site):
-    from evaluation import glossary
+    from evaluation.scores import glossary
 
     text = _Page(site / "glossary.html").text
     assert all(shown(term.meaning) in text for term in glossary.TERMS.values())

@@ -19,14 +19,14 @@ import train
 from evaluation.checkpoint import write as checkpoint
 from evaluation.scores import calibration
 from evaluation.splits.folds import draw_folds
-from evaluation.training import cross_validation as experiment
-from evaluation.training import ensemble
+from evaluation.training import cross_validation, ensemble, fit
 from evaluation.training import inner_folds as nested
 from models.combination import combined, logarithms
 from prediction.extractor import Extractor
 from prediction.predictor import Predictor
-from utils import audio, plugins
 from utils import config as configs
+from utils import plugins
+from utils.audio.prepare import read_wave
 from utils.errors import ConfigError
 
 JOINING = [name for name, plugin in plugins.every("models").items() if plugin.constants["INPUT"] == "members"]
@@ -138,8 +138,8 @@ def zoo(tmp_path):
         parts = {name: dataset(noise=noise[name], dims=8 + n) for n, name in enumerate(models)}
         for name, model in models.items():
             settings, work = configs.check(raw(name, model, **keys), "test"), tmp_path / f"{name}-work"
-            found = experiment.cross_validate(parts[name], settings, key="k", work=work, report=lambda line: None)
-            shipped = experiment.ship(parts[name], settings, found, work=work, report=lambda line: None)
+            found = cross_validation.cross_validate(parts[name], settings, key="k", work=work, report=lambda line: None)
+            shipped = fit.ship(parts[name], settings, found, work=work, report=lambda line: None)
             checkpoint.write(tmp_path / name, settings, parts[name], found, shipped, "print")
         return ensemble.joined(list(parts.values())), [ensemble.run(tmp_path / name) for name in models]
 
@@ -167,7 +167,7 @@ def test_no_test_speaker_has_a_part_in_the_weights(zoo, tmp_path, monkeypatch):
     data, runs = zoo(split={"by": "speaker", "folds": 3, "holdout": ["s3"]})
     data, config = doubled(data), joint(split={"by": "speaker", "folds": 3, "holdout": ["s3"]})
     monkeypatch.setattr(nested.os, "cpu_count", lambda: 1)  # one after another, in order
-    seen, original = [], experiment.fit
+    seen, original = [], fit.fit
     monkeypatch.setattr(
         experiment, "fit", lambda part, *rest, **more: seen.append(part) or original(part, *rest, **more)
     )
@@ -237,7 +237,7 @@ def test_a_checkpoint_says_what_its_members_say_together(combine, zoo, tmp_path)
         "none": found["uar"], "enrolment_5": None, "enrolment_20": None, "transductive": None,
     }  # fmt: skip
     stored = configs.check(json.loads(config.model_dump_json()), "again")
-    assert stored == config and checkpoint.changed_keys(tmp_path / "both", config) == []
+    assert stored == config and changed_keys(tmp_path / "both", config) == []
 
 
 def test_the_mean_is_the_mean_of_the_members_out_of_fold_predictions(zoo, tmp_path):
@@ -335,7 +335,7 @@ def test_each_member_learns_from_its_own_augmented_copies(zoo, tmp_path, monkeyp
     one, two = replace(data, features=plain), replace(data, features=wide, variants=(wide + 1, wide + 2))
     joined, config = ensemble.joined([one, two]), joint()
     assert joined.variants == () and [len(own) for own in joined[:5].features.variants] == [0, 2]
-    seen, original = [], experiment.fit
+    seen, original = [], fit.fit
     monkeypatch.setattr(
         experiment, "fit", lambda part, *rest, **more: seen.append(part) or original(part, *rest, **more)
     )
@@ -398,8 +398,13 @@ def test_audio_is_decoded_once_a_wave_and_extracted_once_a_recipe(tmp_path, monk
 
     cards = [card(16000, name="logmel"), card(16000, name="logmel"), card(16000, name="librosa_stats")]
     cards.append(card(8000, name="logmel"))
-    read, original = [], audio.read
-    monkeypatch.setattr(audio, "read", lambda source, rate, **clip: read.append(rate) or original(source, rate, **clip))
+    read = []
+
+    def counted(source, rate, **clip):
+        read.append(rate)
+        return read_wave(source, rate, **clip)
+
+    monkeypatch.setattr("prediction.extractor.read_wave", counted)
     found = Extractor({"members": cards})(tmp_path / "a.wav")
     assert read == [16000, 8000] and len(found) == 4
     assert found[0] is found[1] and found[0].shape[1] == found[3].shape[1] and found[2].ndim == 1

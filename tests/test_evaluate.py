@@ -14,11 +14,12 @@ import evaluate
 import preprocess
 import train
 from evaluation.checkpoint import write as checkpoint
+from evaluation.checkpoint.outcome import Outcome
 from evaluation.leakage import training_set as heard
 from evaluation.scores import conformal, metrics
 from evaluation.studies import other_clips as transfer
-from evaluation.training import cross_validation as experiment
-from evaluation.training.ensemble import Together
+from evaluation.training import enrolment
+from evaluation.training.ensemble import MemberFeatures
 from models.classes import model_class
 from prediction.extractor import Extractor
 from prediction.predictor import Predictor
@@ -162,7 +163,7 @@ def test_a_shipped_graph_adapts_to_speakers_as_the_model_itself(kind, tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(card), encoding="utf8")
     served = transfer.Served(Predictor(tmp_path), LABELS)
     assert np.allclose(served.probabilities(other.features), model.probabilities(other.features), atol=1e-5)
-    found, expected = (experiment.informed(m, other, np.random.default_rng(3)) for m in (served, model))
+    found, expected = (enrolment.adapted_predictions(m, other, np.random.default_rng(3)) for m in (served, model))
     assert found.keys() == expected.keys() == {"enrolment_5", "enrolment_20", "transductive"}
     assert all(np.array_equal(found[name], expected[name]) for name in found)
 
@@ -178,8 +179,8 @@ def test_labels_are_put_in_the_models_order():
 
 def test_draws_without_a_prediction_are_not_counted():
     truth, predicted = np.array([0, 1, 1]), np.array([[0, -1, 1], [-1, 0, 1]])
-    assert experiment.pooled(truth, predicted, 2).tolist() == [[1, 0], [1, 2]]
-    assert metrics.uar(experiment.pooled(truth, predicted, 2)) == pytest.approx((1 + 2 / 3) / 2)
+    assert enrolment.confusion_of_draws(truth, predicted, 2).tolist() == [[1, 0], [1, 2]]
+    assert metrics.uar(enrolment.confusion_of_draws(truth, predicted, 2)) == pytest.approx((1 + 2 / 3) / 2)
 
 
 class Configured:
@@ -257,14 +258,14 @@ def test_without_a_record_another_clip_of_the_same_corpus_counts_as_heard(tmp_pa
 
 def test_the_parts_of_an_ensemble_are_one_list_a_clip():
     data = dataset("frames")
-    found = transfer._clips(Together([data.features, np.zeros((len(data), 2), np.float32)]))
+    found = transfer._clips(MemberFeatures([data.features, np.zeros((len(data), 2), np.float32)]))
     assert len(found) == len(data) and found[3][0] is data.features.clips[3] and found[3][1].shape == (2,)
 
 
 def test_an_evaluation_replaces_an_older_one_whole(tmp_path, monkeypatch):
     data, config = dataset(), _toy_config()
     probabilities = np.eye(3, dtype=np.float32)[data.truth]
-    result = experiment.Outcome(probabilities, np.zeros(len(data), int), {"none": 1.0}, [_whole(data)], "none")
+    result = Outcome(probabilities, np.zeros(len(data), int), {"none": 1.0}, [_whole(data)], "none")
     protocol = {
         "by": "evaluation", "folds": 1, "n_folds": 1, "speaker_disjoint": True, "shared_speakers": 0, "shared_clips": 0,
         "validation": "none", "limit": None, "tuned": False, "trained_on": ["a"], "tested_on": ["b"],

@@ -15,7 +15,7 @@ from evaluation.scores import significance as statistics
 from evaluation.scores.metrics import log_loss
 from evaluation.splits.folds import draw_folds, validation_rows
 from evaluation.studies import comparison
-from evaluation.training import cross_validation as experiment
+from evaluation.training import cross_validation, enrolment, fit
 from models.temperature import tempered
 from prediction import answering
 from prediction.predictor import Predictor
@@ -40,14 +40,14 @@ def config(model=SVM, **keys):
 
 
 def validated(data, settings, work, report=lambda line: None):
-    return experiment.cross_validate(data, settings, key="key", work=work, report=report)
+    return cross_validation.cross_validate(data, settings, key="key", work=work, report=report)
 
 
 def written(data, settings, folder, **options):
     """Run everything; return the metrics, the outcome and the shipped model."""
     work = folder.parent / f"{folder.name}-work"
     outcome = validated(data, settings, work)
-    model = experiment.ship(data, settings, outcome, work=work, report=lambda line: None)
+    model = fit.ship(data, settings, outcome, work=work, report=lambda line: None)
     return checkpoint.write(folder, settings, data, outcome, model, "print", **options), outcome, model
 
 
@@ -60,13 +60,13 @@ def doubled(data):
 @pytest.fixture
 def fits(monkeypatch):
     """Return the ids and speakers that every model was fitted on and stopped by, in order."""
-    seen, original = [], experiment.fit
+    seen, original = [], fit.fit
 
     def spy(data, validation, *arguments, **options):
         seen.append((data, validation))
         return original(data, validation, *arguments, **options)
 
-    monkeypatch.setattr(experiment, "fit", spy)
+    monkeypatch.setattr(fit, "fit", spy)
     return seen
 
 
@@ -102,10 +102,10 @@ def test_the_test_part_does_not_move_the_model(tmp_path):
     fold = one.folds[0]
     data.features[fold.test] *= np.float32(1e3)
     part = data[fold.train]
-    model = experiment.fit(part, None, settings, seed=settings.seed)
+    model = fit.fit(part, None, settings, seed=settings.seed)
     np.testing.assert_allclose(model.mean_, part.features.mean(axis=0, dtype=np.float64), rtol=1e-5)
     two = validated(data, settings, tmp_path / "two")
-    again = experiment.fit(data[two.folds[0].train], None, settings, seed=settings.seed)
+    again = fit.fit(data[two.folds[0].train], None, settings, seed=settings.seed)
     np.testing.assert_array_equal(model.probabilities(part.features), again.probabilities(part.features))
     assert np.abs(one.probabilities[fold.test] - two.probabilities[fold.test]).max() > 0.01
 
@@ -121,7 +121,7 @@ def test_top_level_figures_are_those_of_the_model_as_shipped(tmp_path):
         if model is CNN:
             rows, stop, _ = validation_rows(data, fold.train, "speaker", seed=settings.seed)
             held = data[stop]
-        again = experiment.fit(data[rows], held, settings, seed=settings.seed)
+        again = fit.fit(data[rows], held, settings, seed=settings.seed)
         folder = tmp_path / f"{model['name']}-saved"
         folder.mkdir()
         again.temperature_ = outcome.calibration["fold_temperatures"][0] if model is CNN else 1.0
@@ -166,7 +166,7 @@ def test_speaker_normalised_models_report_each_amount_of_information(tmp_path):
     assert all(0 < value <= 1 for value in outcome.by_information.values())
     truth, predicted, seen = [], [], []
     for number, fold in enumerate(outcome.folds):  # the transductive figure, from the models anew
-        model = experiment.fit(data[fold.train], None, config(normalise="speaker"), seed=1 + 100 * number)
+        model = fit.fit(data[fold.train], None, config(normalise="speaker"), seed=1 + 100 * number)
         test = data[fold.test]
         for speaker in np.unique(test.speakers):
             mine = test[test.speakers == speaker]
@@ -208,10 +208,10 @@ def test_a_network_is_scored_and_shipped_calibrated(tmp_path):
 def test_enrolment_scores_only_clips_that_were_not_given(tmp_path):
     data = dataset(takes=2)  # six clips a speaker
     test = data[np.isin(data.speakers, ["toy/s0", "toy/s1"])]
-    model = experiment.fit(data, None, config(normalise="speaker"), seed=1)
-    found = experiment.informed(model, test, np.random.default_rng(0))
+    model = fit.fit(data, None, config(normalise="speaker"), seed=1)
+    found = enrolment.adapted_predictions(model, test, np.random.default_rng(0))
     for name in ("enrolment_5", "enrolment_20"):  # five given of six, the sixth asked
-        assert found[name].shape == (experiment.DRAWS, 12)
+        assert found[name].shape == (enrolment.DRAWS, 12)
         for draw in found[name]:
             assert [(draw[test.speakers == s] >= 0).sum() for s in ("toy/s0", "toy/s1")] == [1, 1]
     assert (found["transductive"] >= 0).all()
@@ -296,7 +296,7 @@ def test_finished_folds_count_their_time_and_are_kept_only_for_the_same_key(fits
     assert len(fits) == 3
     parts = [json.loads(str(np.load(path)["progress"]))["seconds"] for path in sorted(tmp_path.glob("fold-*.npz"))]
     assert again.seconds >= sum(parts) > 0 and first.seconds > 0
-    experiment.cross_validate(data, settings, key="another", work=tmp_path, report=lambda line: None)
+    cross_validation.cross_validate(data, settings, key="another", work=tmp_path, report=lambda line: None)
     assert len(fits) == 6
 
 
@@ -314,7 +314,7 @@ def test_the_shipped_network_trains_for_the_median_of_the_best_epochs(tmp_path):
     data, settings = dataset(), config(CNN)
     outcome = validated(data, settings, tmp_path)
     outcome.best_epochs[:] = [1, 3, 4]
-    model = experiment.ship(data, settings, outcome, work=tmp_path, report=lambda line: None)
+    model = fit.ship(data, settings, outcome, work=tmp_path, report=lambda line: None)
     assert model.progress_[0].epoch == 3 and len(model.histories[0]["loss"]) == 3
 
 
@@ -336,13 +336,13 @@ def test_what_cannot_be_learned_is_refused(keys, change, message, tmp_path):
 
 def test_fingerprint_sees_every_column():
     data = dataset()
-    first = experiment.fingerprint(data, "recipe")
-    assert experiment.fingerprint(dataset(), "recipe") == first
-    found = {first, experiment.fingerprint(data, "other"), experiment.fingerprint(data[:-1], "recipe")}
+    first = fit.fingerprint(data, "recipe")
+    assert fit.fingerprint(dataset(), "recipe") == first
+    found = {first, fit.fingerprint(data, "other"), fit.fingerprint(data[:-1], "recipe")}
     for column in ("ids", "speakers", "digests", "truth"):
         changed = dataset()
         getattr(changed, column)[0] = getattr(changed, column)[-1]
-        found.add(experiment.fingerprint(changed, "recipe"))
+        found.add(fit.fingerprint(changed, "recipe"))
     assert len(found) == 7
 
 
@@ -426,9 +426,9 @@ def test_a_replacement_stopped_between_its_steps_is_finished_by_the_next(tmp_pat
 
 def test_changed_keys_are_named(tmp_path):
     written(dataset(), config(), tmp_path / "run")
-    assert checkpoint.changed_keys(tmp_path / "run", config()) == []
+    assert changed_keys(tmp_path / "run", config()) == []
     other = config({"name": "svm", "C": 3.0}, split={"by": "speaker", "folds": "all"}, drop=["sad"])
-    assert checkpoint.changed_keys(tmp_path / "run", other) == ["drop", "model.C", "split.folds"]
+    assert changed_keys(tmp_path / "run", other) == ["drop", "model.C", "split.folds"]
 
 
 # side by side
@@ -466,10 +466,10 @@ def test_oversampling_levels_the_classes_of_the_training_part_alone():
     data = dataset()
     keep = np.concatenate([np.flatnonzero(data.truth != 1), np.flatnonzero(data.truth == 1)[:5]])
     part = data[keep]
-    found = experiment.oversampled(part, np.random.default_rng(3))
+    found = fit.oversampled(part, np.random.default_rng(3))
     assert np.bincount(found.truth).tolist() == [24, 24, 24]
     assert set(found.ids) == set(part.ids)  # nothing new, nothing lost
-    again = experiment.oversampled(part, np.random.default_rng(3))
+    again = fit.oversampled(part, np.random.default_rng(3))
     assert found.ids.tolist() == again.ids.tolist()
 
 
@@ -502,11 +502,11 @@ def test_what_lay_in_the_folder_before_the_first_training_is_kept(tmp_path):
 def test_weights_that_were_trained_again_are_another_start(tmp_path):
     fresh = config({"name": "cnn1d"})
     tuned = fresh.model_copy(update={"init": str(tmp_path)})
-    assert experiment.start(fresh) == experiment.start(tuned) == ""
+    assert fit.initial_weights(fresh) == fit.initial_weights(tuned) == ""
     (tmp_path / "model.keras").write_bytes(b"one")
-    first = experiment.start(tuned)
+    first = fit.initial_weights(tuned)
     (tmp_path / "model.keras").write_bytes(b"two")
-    assert first and experiment.start(tuned) not in ("", first) and experiment.start(fresh) == ""
+    assert first and fit.initial_weights(tuned) not in ("", first) and fit.initial_weights(fresh) == ""
 
 
 def test_a_start_of_the_same_corpus_is_speaker_dependent_however_far_back(tmp_path):

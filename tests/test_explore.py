@@ -24,7 +24,7 @@ from evaluation.exploration import tables as survey_tables
 from evaluation.exploration.analysis import NOBODY, SCALED
 from extract_feats.cache import corpus_lists as clips
 from utils import config as configs
-from utils.audio import Sound
+from utils.audio.prepare import Sound
 from utils.errors import DataError
 from utils.plugins import ROOT
 

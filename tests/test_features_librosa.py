@@ -11,7 +11,7 @@ from extract_feats import librosa_frames, librosa_stats, logmel
 from extract_feats.dsp import filters, pitch
 from extract_feats.dsp.spectrum import Spectrum, decibels, delta
 from tests.test_features import voice
-from utils import audio
+from utils.audio.prepare import read_wave
 
 CLOSE = 1e-4  # of the descriptor's largest magnitude
 RATES = (16000, 22050)
@@ -27,7 +27,7 @@ def source(request) -> list:
     files = sorted(SPEECH.rglob("*.flac")) + sorted(SPEECH.rglob("*.wav"))
     if not files:
         pytest.skip(f"real speech is not there: {SPEECH} holds no audio; set SER_DATA")
-    return {rate: [audio.read(file, rate) for file in files[5 :: len(files) // 6 + 1]] for rate in RATES}
+    return {rate: [read_wave(file, rate) for file in files[5 :: len(files) // 6 + 1]] for rate in RATES}
 
 
 def assert_close(ours: np.ndarray, theirs: np.ndarray) -> None:

@@ -11,7 +11,8 @@ from corpora import ravdess
 from extract_feats.cache.store import Recipe
 from models.classes import model_class
 from prediction.predictor import Predictor
-from utils import audio, plugins
+from utils import plugins
+from utils.audio.prepare import read_wave
 from utils.config import Train
 from utils.dataset import Dataset, Frames
 
@@ -35,7 +36,7 @@ def clips(speech) -> dict[str, Dataset]:
     """Return the same 96 clips, 12 of each emotion by 12 speakers, as frames and as vectors."""
     chosen = first_takes(speech, actors=12)
     assert len(chosen) == 96
-    waves = [audio.read(u.path, RATE, **CLIP) for u in chosen]
+    waves = [read_wave(u.path, RATE, **CLIP) for u in chosen]
     labels = tuple(sorted({u.emotion for u in chosen}))
     names = np.array([u.id for u in chosen])
     found = {}

@@ -14,10 +14,11 @@ from test_experiment import config, written
 from test_html import PIXEL, Document, stands_alone
 from toy import LABELS, dataset, outcome
 
-from evaluation import glossary, report
 from evaluation.checkpoint import tables
 from evaluation.checkpoint.finished import read
-from evaluation.pages import excerpts, model_card
+from evaluation.pages import excerpts, model_card, report
+from evaluation.report import main
+from evaluation.scores import glossary
 from utils import plugins
 from utils.errors import ConfigError
 
@@ -197,7 +198,7 @@ def test_what_spoils_a_number_stands_above_it(copy):
 
 
 def test_it_is_made_without_tensorflow_and_twice_the_same(copy):
-    code = f"from pathlib import Path\nfrom evaluation import report\nreport.write(Path({str(copy)!r}))"
+    code = f"from pathlib import Path\nfrom evaluation.pages import report\nreport.write(Path({str(copy)!r}))"
     found, _ = fresh(code)
     assert not found
     first = (copy / report.FILE).read_bytes(), (copy / report.CARD).read_bytes()
@@ -206,9 +207,9 @@ def test_it_is_made_without_tensorflow_and_twice_the_same(copy):
 
 
 def test_the_command_writes_both_and_refuses_other_folders(copy, tmp_path, monkeypatch, capsys):
-    status, out, err = outcome(report.main, monkeypatch, capsys, "--checkpoint", copy, "--no-audio")
+    status, out, err = outcome(main, monkeypatch, capsys, "--checkpoint", copy, "--no-audio")
     assert (status, err) == (0, "") and (copy / report.FILE).is_file() and "report.html" in out
-    status, out, err = outcome(report.main, monkeypatch, capsys, "--checkpoint", tmp_path)
+    status, out, err = outcome(main, monkeypatch, capsys, "--checkpoint", tmp_path)
     assert status == 2 and not out and err.count("\n") == 1 and "no metrics.json" in err
     with pytest.raises(ConfigError, match=r"train\.py"):
         read(tmp_path)

@@ -19,8 +19,9 @@ from prediction import timeline_files
 from prediction.recording import channel_names, entry
 from prediction.smoothing import Chain, settled, spells
 from prediction.timeline import Grid, answered, hops, sampled
-from utils import audio, plots
+from utils import plots
 from utils.audio import stream
+from utils.audio.decode import decode
 from utils.audio.voice_activity import FRAME_SECONDS, RATE, VoiceActivity, segments
 from utils.errors import ConfigError, DataError
 from utils.plots import timeline as timeline_plots
@@ -284,7 +285,7 @@ def test_blocks_of_a_file_are_what_decoding_it_at_once_gives(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     write_aac(path, wave) if suffix == ".m4a" else soundfile.write(path, wave, RATE)
     source = stream.open_file(path)
-    whole, rate = audio.decode(path)
+    whole, rate = decode(path)
     assert (source.rate, source.channels) == (rate, 2)
     heard = np.concatenate(list(source.blocks))
     np.testing.assert_allclose(heard, whole, atol=1e-6)

@@ -21,8 +21,8 @@ from optuna.trial import TrialState
 import preprocess
 import train
 import tune
-from evaluation.splits.folds import draw_folds, holdout
-from evaluation.training import cross_validation as experiment
+from evaluation.splits.folds import draw_folds
+from evaluation.training import fit
 from evaluation.tuning import report as tuning_report
 from evaluation.tuning import search as tuning
 from evaluation.tuning import space, study
@@ -237,7 +237,7 @@ def test_where_no_test_speaker_can_be_put_aside_tuning_is_refused():
 
 @pytest.mark.parametrize("holdout", [["m08", "f01"], []], ids=["named", "put aside"])
 def test_no_clip_of_a_held_out_speaker_is_fitted_or_scored(holdout, run, tmp_path, monkeypatch):
-    touched, scored, fit = set(), [], experiment.fit
+    touched, scored, fit = set(), [], fit.fit
 
     def spy_fit(data, validation, config, **options):
         touched.update(data.speakers.tolist())
@@ -253,7 +253,7 @@ def test_no_clip_of_a_held_out_speaker_is_fitted_or_scored(holdout, run, tmp_pat
 
     loaded, whole = [], load.dataset
     monkeypatch.setattr(load, "dataset", lambda *a, **k: loaded.append(whole(*a, **k)) or loaded[-1])
-    monkeypatch.setattr(experiment, "fit", spy_fit)
+    monkeypatch.setattr(fit, "fit", spy_fit)
     config = write_config(tmp_path, "one", split={"by": "speaker", "folds": 3, "holdout": holdout})
     status, out, err = run(GRID, "--trials", "2", "--sampler", "random", config=config)
     assert status == 0, err
@@ -377,7 +377,7 @@ def test_what_a_dead_process_was_at_does_not_count_and_is_done_again(tmp_path):
 
 
 def test_ctrl_c_keeps_and_writes_what_is_finished(run, tmp_path, monkeypatch):
-    fit, calls = experiment.fit, []
+    fit, calls = fit.fit, []
 
     def interrupted(*arguments, **options):
         calls.append(1)
@@ -385,7 +385,7 @@ def test_ctrl_c_keeps_and_writes_what_is_finished(run, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return fit(*arguments, **options)
 
-    monkeypatch.setattr(experiment, "fit", interrupted)
+    monkeypatch.setattr(fit, "fit", interrupted)
     status, out, err = run(WIDE, "--trials", "5")
     assert status == 130 and err.endswith("what was finished is kept\n") and "best of 2 trials" in out
     assert states(tmp_path) == [TrialState.COMPLETE] * 2 + [TrialState.FAIL]
@@ -426,7 +426,7 @@ def test_the_epochs_of_the_first_fold_are_told_as_they_pass(monkeypatch):
             report({"run": 1, "epoch": epoch, "loss": 1.0, "val_uar": val_uar})
         return Model(), "speakers"
 
-    monkeypatch.setattr(experiment, "fit_fold", fit_fold)
+    monkeypatch.setattr(fit, "fit_fold", fit_fold)
     told = []
     value = tuning.uar(data, config, step=lambda *step: told.append(step))
     assert value == pytest.approx(1 / 3)

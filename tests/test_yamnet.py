@@ -11,7 +11,7 @@ import pytest
 from extract_feats import yamnet
 from extract_feats.convert import graphs
 from extract_feats.pretrained import encoder
-from utils import audio
+from utils.audio.prepare import read_wave
 from utils.errors import ConfigError
 from utils.plugins import ROOT
 
@@ -70,7 +70,7 @@ def clips(speech) -> list[np.ndarray]:
     """Return clips of two actors, calm and angry."""
     stems = ("03-01-02-01-01-01-01", "03-01-05-02-02-02-01", "03-01-02-02-02-01-24", "03-01-05-01-01-01-24")
     paths = [next((speech / "RAVDESS").rglob(f"{stem}.*")) for stem in stems]
-    return [audio.read(path, RATE) for path in paths]
+    return [read_wave(path, RATE) for path in paths]
 
 
 def test_the_graph_is_held_to_litert(lite, converted, clips):

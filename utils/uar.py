@@ -30,6 +30,20 @@ def uar(confusion: np.ndarray) -> np.ndarray | float:
     return ratio(recall.sum(axis=-1), (support > 0).sum(axis=-1), empty=np.nan)[()]
 
 
+def uar_score(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> float:
+    """Return the unweighted average recall of predictions, 0 to 1; nan where there are no clips.
+
+    Args:
+        truth: (n,) class index.
+        predicted: (n,) class index.
+        n_classes: C.
+
+    >>> uar_score(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
+    0.75
+    """
+    return float(uar(confusion(truth, predicted, n_classes)))
+
+
 def ratio(part: np.ndarray, whole: np.ndarray, *, empty: float = 0.0) -> np.ndarray:
     """Return part / whole, and ``empty`` where whole is 0."""
     return np.divide(part, whole, where=whole > 0, out=np.full(np.shape(whole), empty))

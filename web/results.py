@@ -12,7 +12,8 @@ from prediction.answers import Answer, Wanted, csv_text
 from prediction.frame_times import frame_seconds
 from prediction.recording import listen
 from prediction.timeline import Grid
-from utils import audio, plots
+from utils import plots
+from utils.audio.prepare import read_wave
 from utils.errors import DataError
 from utils.plots import explanations as explanation_plots
 from utils.plots import timeline as timeline_plots
@@ -81,12 +82,12 @@ def _pictures(sound: Sound, models: Sequence[Model], voices: Sequence[Any], kept
     """Show the wave as the first model gets it, and the spectrogram with the attention of those that have any."""
     part = models[0].card.get("members", [models[0].card])[0]
     rate = part["rate"]
-    wave = audio.read(sound.clip.open(), rate, **part["clip"])
+    wave = read_wave(sound.clip.open(), rate, **part["clip"])
     words = text.level(wave, rate)
     _picture(plots.waveform(wave, rate, width=WIDE), f"Waveform: {words}", f"Waveform: {words}.")
     attending = [pair for pair in zip(models, voices, strict=True) if pair[0].predictor.attends]
     for model, voice in attending:
-        own = audio.read(sound.clip.open(), model.card["rate"], **model.card["clip"])
+        own = read_wave(sound.clip.open(), model.card["rate"], **model.card["clip"])
         length = len(own) / model.card["rate"]
         features = state.read(sound, model, kept)[0]
         weights = model.predictor.attention([features], voice)[0] * len(features)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from corpora import audio_files
-from utils import audio
+from utils.audio.files import audio_files
+from utils.audio.prepare import read_wave
 from utils.config import Config
 from utils.errors import ConfigError
 
@@ -47,7 +47,7 @@ def _stamped(path: Path) -> tuple[Path, int, int]:
 
 @lru_cache(maxsize=16)
 def _wave(stamped: tuple[Path, int, int], rate: int) -> np.ndarray:
-    wave = audio.read(stamped[0], rate)
+    wave = read_wave(stamped[0], rate)
     wave.flags.writeable = False  # others get the same one
     return wave
 

@@ -49,9 +49,7 @@ class Variant:
 
 def applied(section: Mapping[str, Any], wave: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
     """Return what a section ``{name, argument: value}`` makes of a wave (n,), contiguous float32."""
-    arguments = {key: value for key, value in section.items() if key != "name"}
-    found = plugins.get("augment", section["name"]).load().augment(wave, rate, rng, **arguments)
-    return np.ascontiguousarray(found, np.float32)
+    return np.ascontiguousarray(plugins.call("augment", section, "augment", wave, rate, rng), np.float32)
 
 
 def variants(steps: Sequence[Mapping[str, Any]], seed: int) -> list[Variant]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from corpora.base.labels import order
 from corpora.base.utterance import Published, Rejected, Utterance
-from utils.audio import Sound
+from utils.audio.prepare import Sound
 
 WIDTH = 80
 GLUE = "\N{NO-BREAK SPACE}"  # keeps a class and its count on one line

@@ -1,19 +1,15 @@
 """What a corpus consists of, and the walk over its folder that every parser uses."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from utils.audio.files import audio_files
 from utils.errors import DataError
 
 EMOTIONS = (
     "angry", "happy", "sad", "neutral", "fear", "disgust", "surprise",
     "calm", "boredom", "excited", "frustrated",
-)  # fmt: skip
-AUDIO_SUFFIXES = (
-    ".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff",
-    ".mp4", ".m4a", ".aac", ".webm", ".mkv", ".mov", ".wma",
 )  # fmt: skip
 
 
@@ -60,29 +56,6 @@ class Published:
     speakers: dict[str, int] = field(default_factory=dict)  # speaker -> clips
     rate: int = 0  # Hz
     seconds: int = 0  # duration of all clips together
-
-
-def audio_files(root: Path) -> Iterator[Path]:
-    """Yield the audio files below root in a stable order, linked folders included, hidden names left out.
-
-    Raises:
-        DataError: a folder cannot be listed.
-    """
-    seen = set()
-    for folder, folders, names in os.walk(root, onerror=_refuse, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:  # a link back up, or to a folder that was there already
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if name.lower().endswith(AUDIO_SUFFIXES) and not name.startswith("."):
-                yield Path(folder, name)
-
-
-def _refuse(error: OSError) -> None:
-    raise DataError(f"{error.filename}: the folder cannot be listed: {error.strerror or error}.") from error
 
 
 def walk(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation import glossary
+from evaluation.scores import glossary
 
 Row = Sequence[Any]
 WIDEST = 44  # letters of a column

@@ -11,8 +11,8 @@ from evaluation.explanations import attention_curves, feature_groups, importance
 from evaluation.explanations.maps import Map, Part
 from evaluation.scores import metrics
 from evaluation.splits.folds import draw_folds, holdout
-from evaluation.training import cross_validation as experiment
-from models.classes import model_class
+from evaluation.training import fit
+from models.classes import is_network, model_class
 from models.common import EmotionModel
 from utils import plugins
 from utils.config import Config
@@ -53,10 +53,10 @@ def unheard(
     if len(held) and folds is None:
         return [Part(shipped(folder, config, data.labels), data[held])], "the shipped model, on the held-out speakers"
     parts = draw_folds(data, section, seed=config.seed)
-    number = min(folds or (1 if experiment.is_network(config) else len(parts)), len(parts))
+    number = min(folds or (1 if is_network(config.model) else len(parts)), len(parts))
     fitted = []
     for n, fold in enumerate(parts[:number]):
-        fitted.append(Part(experiment.fit_fold(data, config, fold, n)[0], data[fold.test]))
+        fitted.append(Part(fit.fit_fold(data, config, fold, n)[0], data[fold.test]))
         report(n + 1, number)
     which = f"the models of all {number} folds" if number == len(parts) else f"fold 1 to {number} of {len(parts)}"
     which = f"the model of fold 1 of {len(parts)}" if number == 1 else which

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.exploration import analysis as exploration
-from utils.audio import Sound
+from utils.audio.prepare import Sound
 from utils.dataset import Dataset
 
 RECORDED = {  # fact of a recording -> what it is, with its unit

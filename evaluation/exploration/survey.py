@@ -11,7 +11,7 @@ from evaluation.exploration import analysis as exploration
 from evaluation.exploration import inventory
 from evaluation.exploration.analysis import SCALED
 from models.moments import moments
-from utils.audio import Sound
+from utils.audio.prepare import Sound
 from utils.dataset import Dataset
 
 WIDTH = 80

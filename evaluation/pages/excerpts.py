@@ -3,7 +3,7 @@
 import io
 from pathlib import Path
 
-from utils import audio
+from utils.audio.prepare import read_wave
 from utils.errors import DataError
 
 RATE, LONGEST = 16000, 10.0  # Hz, seconds: of a longer clip its beginning
@@ -14,7 +14,7 @@ def encoded(path: Path) -> bytes | None:
     import soundfile
 
     try:
-        wave = audio.read(path, RATE, seconds=LONGEST)
+        wave = read_wave(path, RATE, seconds=LONGEST)
     except DataError:
         return None
     held = io.BytesIO()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.errors import DataError
-from utils.uar import confusion, ratio, uar
+from utils.uar import confusion, ratio, uar, uar_score  # noqa: F401  (also names of this module)
 
 BINS = 15  # of the calibration error, as in Guo et al. 2017
 

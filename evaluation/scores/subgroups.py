@@ -63,7 +63,7 @@ def _group(data: Dataset, predicted: np.ndarray, mine: np.ndarray, seed: int) ->
         "n_clips": int(mine.sum()),
         "n_speakers": n_speakers,
         "n_classes": n_classes,
-        "uar": float(metrics.uar(metrics.confusion(truth, predicted[mine], n_labels))),
+        "uar": metrics.uar_score(truth, predicted[mine], n_labels),
         "uar_ci95": interval,
         "small": bool(mine.sum() < FEWEST or n_classes < n_labels / 2),
     }

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.checkpoint.write import Predictions, protocol_text, read_predictions
+from evaluation.checkpoint import predictions, protocol
+from evaluation.checkpoint.predictions import Predictions
 from evaluation.scores import significance as statistics
 from utils import plots
 from utils.plots import comparison as comparison_plot
@@ -27,7 +28,7 @@ def compare(folders: Sequence[Path]) -> list[dict[str, Any]]:
     over the table; None for the first and where the clips differ.
     """
     found = [json.loads((folder / "metrics.json").read_text(encoding="utf8")) for folder in folders]
-    predictions = [read_predictions(folder) for folder in folders]
+    predictions = [predictions.read(folder) for folder in folders]
     rows = [_row(metrics) for metrics in found]
     compared = []
     for row, mine in zip(rows[1:], predictions[1:], strict=True):
@@ -65,7 +66,7 @@ def over_seeds(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _row(metrics: Mapping[str, Any]) -> dict[str, Any]:
     lo, hi = metrics["uar_ci95"]
     row = dict.fromkeys(COLUMNS) | {key: metrics[key] for key in COLUMNS if key in metrics and key != "protocol"}
-    stated = {"n_classes": len(metrics["labels"]), "protocol": protocol_text(metrics["protocol"])}
+    stated = {"n_classes": len(metrics["labels"]), "protocol": protocol.read(metrics["protocol"]).describe()}
     return row | {"uar_lo": lo, "uar_hi": hi} | stated
 
 

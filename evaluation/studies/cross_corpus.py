@@ -18,15 +18,15 @@ from evaluation.scores import metrics
 from evaluation.scores import significance as statistics
 from evaluation.splits.folds import Fold, draw_folds, need_classes
 from evaluation.splits.groups import corpus_of
-from evaluation.training import cross_validation as experiment
-from evaluation.training.cross_validation import Report
+from evaluation.training import cross_validation, enrolment, fit
+from evaluation.training.workspace import Workspace
 from utils.config import Config
 from utils.dataset import Dataset
 from utils.errors import ConfigError
 from utils.plots import save
 from utils.plots.matrix import uar_matrix
 
-LEVELS = ("none", *experiment.ENROLMENT, "transductive")
+LEVELS = ("none", *enrolment.LEVELS)
 TITLES = {"none": "nothing known of the speaker", "transductive": "all clips of the speaker known, unlabelled"}
 COLUMNS = (
     "train", "test", "information", "uar", "uar_lo", "uar_hi", "uar_ci95_informative", "accuracy",
@@ -70,29 +70,29 @@ def plan(data: Dataset, config: Config) -> list[Part]:
     return found
 
 
-def run(data: Dataset, config: Config, *, key: str, work: Path, report: Report) -> list[dict[str, Any]]:
+def run(data: Dataset, config: Config, workspace: Workspace) -> list[dict[str, Any]]:
     """Train and test all of ``plan``; return a cell, keys COLUMNS, for every pair of corpora and level of information.
 
     Args:
         data: the clips of two corpora or more; with none of them held out.
         config: the experiment; its ``split`` says only how many folds the diagonal has.
-        key, work, report: as in ``experiment.cross_validate``; finished folds are kept.
+        key, work, report: as in ``cross_validation.cross_validate``; finished folds are kept.
 
     Raises:
-        ConfigError: what ``plan`` and ``experiment.check`` refuse.
+        ConfigError: what ``plan`` and ``fit.check`` refuse.
     """
-    experiment.check(data, config)
+    fit.check(data, config)
     parts = plan(data, config)
     inner = config.model_copy(update={"split": config.split.model_copy(update={"by": "speaker"})})
-    experiment.run_folds(data, inner, [part.fold for part in parts], key=key, work=work, report=report)
+    cross_validation.run_folds(data, inner, [part.fold for part in parts], workspace)
     corpora = corpus_of(data)
     names = np.unique(corpora).tolist()
     pairs = [(train, test) for train in names for test in names]
-    return [cell for pair in pairs for cell in _cells(data, parts, pair, corpora, work, config.seed)]
+    return [cell for pair in pairs for cell in _cells(data, parts, pair, corpora, workspace, config.seed)]
 
 
 def _cells(
-    data: Dataset, parts: Sequence[Part], pair: tuple[str, str], corpora: np.ndarray, work: Path, seed: int
+    data: Dataset, parts: Sequence[Part], pair: tuple[str, str], corpora: np.ndarray, workspace: Workspace, seed: int
 ) -> list[dict[str, Any]]:
     """A cell a level that the model gives, over all clips of the tested corpus."""
     train, test = pair
@@ -101,8 +101,8 @@ def _cells(
         mine = corpora[part.fold.test] == test
         if part.corpus == train and mine.any():
             rows.append(part.fold.test[mine])
-            with np.load(work / f"fold-{number}.npz") as saved:
-                predicted = {name: saved[name] for name in LEVELS if name in saved}
+            _, arrays = workspace.load(f"fold-{number}")
+            predicted = {name: arrays[name] for name in LEVELS if name in arrays}
             predicted["none"] = predicted["none"].argmax(axis=1)
             for level, values in predicted.items():
                 said[level].append(np.atleast_2d(values)[:, mine])

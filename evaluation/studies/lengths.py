@@ -8,7 +8,7 @@ import numpy as np
 from evaluation.scores import metrics
 from evaluation.scores import significance as statistics
 from evaluation.splits.folds import Fold
-from evaluation.training import cross_validation as experiment
+from evaluation.training import fit
 from utils.config import Config
 from utils.dataset import Dataset
 
@@ -32,7 +32,7 @@ def predictions(
     done, total = 0, len(datasets) * len(folds)
     for number, fold in folds:
         for trained, data in datasets.items():
-            model, _ = experiment.fit_fold(data, config, fold, number)
+            model, _ = fit.fit_fold(data, config, fold, number)
             for tested, other in datasets.items():
                 said[trained, tested].append(model.probabilities(other[fold.test].features).argmax(axis=1))
             done += 1
@@ -60,7 +60,7 @@ def scores(
     rows = []
     for (trained, tested), said in predicted.items():
         interval = statistics.uar_interval(truth, said, speakers, n_classes, seed=seed)
-        uar = float(metrics.uar(metrics.confusion(truth, said, n_classes)))
+        uar = metrics.uar_score(truth, said, n_classes)
         row = {"trained": trained, "tested": tested, "n_clips": len(truth), "uar": uar}
         rows.append(row | {"lo": interval.lo, "hi": interval.hi, "informative": interval.informative})
     return rows

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from evaluation.checkpoint import write as checkpoint
+from evaluation.checkpoint.outcome import Outcome
+from evaluation.checkpoint.protocol import EvaluationProtocol
 from evaluation.leakage import training_set as heard
 from evaluation.scores import metrics
 from evaluation.splits.folds import Fold
-from evaluation.training import cross_validation as experiment
-from evaluation.training.cross_validation import ENROLMENT, Outcome
-from evaluation.training.ensemble import Together
+from evaluation.training import enrolment
+from evaluation.training.enrolment import LEVELS
+from evaluation.training.ensemble import MemberFeatures
 from models.moments import moments, usable
 from prediction.predictor import Graph, Predictor, Speaker
 from utils.config import Config
@@ -35,7 +37,7 @@ def evaluate(
         folder: the checkpoint.
         predictor: it, opened.
         config: which clips, under which words, by the checkpoint's own recipe.
-        data: the clips, ``Together`` for an ensemble, under the config's words.
+        data: the clips, ``MemberFeatures`` for an ensemble, under the config's words.
         limit: clips a class, if this is a trial.
         only_shared: let the model choose among the labels that clips have alone.
 
@@ -52,13 +54,11 @@ def evaluate(
     absent = [label for label in predictor.labels if label not in labels]
     if only_shared:
         data = replace(data, labels=tuple(labels), truth=(np.cumsum(here) - 1)[data.truth])
-    found = heard.shared(folder, predictor.card, data)
-    protocol = {
-        "by": "evaluation", "folds": 1, "n_folds": 1, **found, "validation": "none", "holdout": [], "limit": limit,
-        "tuned": False, "trained_on": predictor.card["corpora"],
-        "tested_on": sorted(set(data.facts["corpus"].tolist())),
-        "shared_labels": labels if only_shared else None, "absent": absent,
-    }  # fmt: skip
+    protocol = EvaluationProtocol(
+        **heard.shared(folder, predictor.card, data), limit=limit, trained_on=predictor.card["corpora"],
+        tested_on=sorted(set(data.facts["corpus"].tolist())), shared_labels=labels if only_shared else None,
+        absent=absent,
+    )  # fmt: skip
     outcome = tested(Served(predictor, labels if only_shared else predictor.labels), data, config)
     where, name = folder / "evaluations" / config.name, f"{predictor.card['name']} on {config.name}"
     sets = {} if only_shared else predictor.card.get("conformal", {})  # prediction chooses among all labels
@@ -100,11 +100,13 @@ def tested(model: "Served", data: Dataset, config: Config) -> Outcome:
     """Return what a finished model says of clips, and its UAR by what it is told of their speakers."""
     started, n = time.monotonic(), len(data)
     probabilities = model.probabilities(data.features)
-    own = experiment.pooled(data.truth, probabilities.argmax(axis=1), len(data.labels))
-    by_information = {"none": float(metrics.uar(own))} | dict.fromkeys((*ENROLMENT, "transductive"))
+    own = enrolment.confusion_of_draws(data.truth, probabilities.argmax(axis=1), len(data.labels))
+    by_information = {"none": float(metrics.uar(own))} | dict.fromkeys(LEVELS)
     if model.predictor.takes_speaker and (data.speakers != "").all():
-        for name, predicted in experiment.informed(model, data, np.random.default_rng([config.seed, 0])).items():
-            counts = experiment.pooled(data.truth, predicted, len(data.labels))
+        for name, predicted in enrolment.adapted_predictions(
+            model, data, np.random.default_rng([config.seed, 0])
+        ).items():
+            counts = enrolment.confusion_of_draws(data.truth, predicted, len(data.labels))
             by_information[name] = float(metrics.uar(counts)) if counts.any() else None
     folds = [Fold(np.arange(0), np.arange(n), config.name)]
     outcome = Outcome(probabilities, np.zeros(n, np.int64), by_information, folds, "none")
@@ -121,7 +123,7 @@ class Known:
 
 
 class Served:
-    """A checkpoint's graphs on features from the cache, as ``experiment.informed`` asks of a model.
+    """A checkpoint's graphs on features from the cache, as ``enrolment.adapted_predictions`` asks of a model.
 
     Args:
         predictor: the checkpoint, opened.
@@ -133,7 +135,7 @@ class Served:
         self.predictor = predictor
         self._columns = [predictor.labels.index(label) for label in labels]
 
-    def probabilities(self, features: Features | Together, statistics: Known | None = None) -> np.ndarray:
+    def probabilities(self, features: Features | MemberFeatures, statistics: Known | None = None) -> np.ndarray:
         """Return (n, labels) float32; without statistics nothing is known of the speakers."""
         clips = _clips(features)
         if statistics is None:
@@ -159,7 +161,7 @@ class Served:
         return Known([[_own(graph, column) for graph, column in zip(graphs, zip(*g, strict=True), strict=True)]
                       for g in groups], of)  # fmt: skip
 
-    def enrolled(self, features: Features | Together, clips: int) -> Known:
+    def enrolled(self, features: Features | MemberFeatures, clips: int) -> Known:
         """Return the statistics for ``clips`` clips of one speaker who gave ``features`` as unlabelled examples."""
         return Known([self.predictor.enrolled(_clips(features))], np.zeros(clips, np.int64))
 
@@ -173,8 +175,8 @@ def _own(graph: Graph, clips: Sequence[np.ndarray]) -> Any:
     return mean, usable(std, usual, usual)
 
 
-def _clips(features: Features | Together) -> list:
+def _clips(features: Features | MemberFeatures) -> list:
     """One entry a clip, as Predictor takes them: an array, for an ensemble one a member."""
-    if isinstance(features, Together):
+    if isinstance(features, MemberFeatures):
         return [list(clip) for clip in zip(*map(_clips, features.parts), strict=True)]
     return features.clips if isinstance(features, Frames) else list(features)

@@ -16,7 +16,7 @@ from evaluation.leakage import record as audit_record
 from evaluation.leakage.rules import DISJOINT
 from evaluation.scores import metrics
 from evaluation.scores import significance as statistics
-from evaluation.splits.folds import draw_folds, holdout
+from evaluation.splits.folds import draw_folds
 from evaluation.splits.groups import corpus_of
 from models.usage import Clips
 from prediction.predictor import Predictor
@@ -108,7 +108,7 @@ def corpus_row(
     return {
         "tested_on": CORPUS, "protocol": f"all of {', '.join(sorted(new))}", "run": folder.name, "n_clips": len(part),
         "n_speakers": len(set(part.speakers.tolist()) - {""}),
-        "uar": float(metrics.uar(metrics.confusion(part.truth, predicted, classes))),
+        "uar": metrics.uar_score(part.truth, predicted, classes),
         "uar_lo": interval.lo, "uar_hi": interval.hi, "informative": interval.informative,
         "audit": _verdict(audit_record.heard(folder), part), "meaning": MEANING[CORPUS] + said + _trial(limit),
     }  # fmt: skip

@@ -55,7 +55,7 @@ def scores(
     """
     rows = []
     for condition, said in predicted.items():
-        uar = float(metrics.uar(metrics.confusion(truth, said, n_classes)))
+        uar = metrics.uar_score(truth, said, n_classes)
         interval = statistics.uar_interval(truth, said, speakers, n_classes, seed=seed)
         lost = statistics.uar_difference(truth, said, predicted[CLEAN], speakers, n_classes, seed=seed)
         rows.append(
@@ -97,7 +97,7 @@ def compared(
         said = against[row["condition"]]
         gain = statistics.uar_difference(truth, said, predicted[row["condition"]], speakers, n_classes, seed=seed)
         more.append(
-            {"against_uar": float(metrics.uar(metrics.confusion(truth, said, n_classes)))}
+            {"against_uar": metrics.uar_score(truth, said, n_classes)}
             | {f"against_{key}": value for key, value in gain._asdict().items()}
         )
     for row, p in zip(more, statistics.holm([row["against_p"] for row in more]), strict=True):

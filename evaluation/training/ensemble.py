@@ -218,9 +218,7 @@ def _combiner(config: Config):
     return plugins.call("models", config.model, "build")
 
 
-def _protocol_notes(
-    data: Dataset, config: Config, members: Sequence[Member], folds: Sequence[Fold]
-) -> dict[str, Any]:
+def _protocol_notes(data: Dataset, config: Config, members: Sequence[Member], folds: Sequence[Fold]) -> dict[str, Any]:
     """What the protocol says beyond a single model's: how the weights came about, and the members' own limits."""
     protocols = [member.card["protocol"] for member in members]
     kinds = sorted({protocol["validation"] for protocol in protocols} - {"none"})

@@ -1,7 +1,8 @@
 """The plan of a training: which runs, on which clips. Whatever can be refused is refused here, before any work."""
 
+import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from evaluation.checkpoint import finished
@@ -39,6 +40,11 @@ class Settings:
     seeds: Sequence[int] = ()
     overwrite: bool = False
     tensorboard: bool = False
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "Settings":
+        """Return the settings among the options of train.py."""
+        return cls(**{field.name: getattr(options, field.name) for field in fields(cls)})
 
 
 @dataclass(frozen=True)

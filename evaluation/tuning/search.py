@@ -17,7 +17,8 @@ from optuna.trial import TrialState
 from evaluation.scores import metrics
 from evaluation.splits.folds import draw_folds, holdout
 from evaluation.splits.groups import resolve, take_speakers
-from evaluation.training import cross_validation as experiment
+from evaluation.training import fit
+from models.common import Report
 from utils.config import Config, Split
 from utils.dataset import Dataset
 from utils.errors import ConfigError
@@ -87,7 +88,7 @@ def inner(seen: Dataset, config: Config, folds: int | None = None) -> Config:
     return config.model_copy(update={"split": split})
 
 
-def uar(data: Dataset, config: Config, *, step: Step, report: experiment.Report = lambda line: None) -> float:
+def uar(data: Dataset, config: Config, *, step: Step, report: Report = lambda line: None) -> float:
     """Return the UAR pooled over the folds of the config's split, nothing known of the test speaker.
 
     ``step`` is told the UAR after each fold, and during the first the best validation UAR after each epoch; what
@@ -97,14 +98,14 @@ def uar(data: Dataset, config: Config, *, step: Step, report: experiment.Report 
     counts = np.zeros((len(data.labels),) * 2, np.int64)
     for number, fold in enumerate(folds):
         listen = _listener(number, len(folds), step, report)
-        model, _ = experiment.fit_fold(data, config, fold, number, report=listen)
+        model, _ = fit.fit_fold(data, config, fold, number, report=listen)
         test = data[fold.test]
         counts += metrics.confusion(test.truth, model.probabilities(test.features).argmax(axis=1), len(data.labels))
         step(number + 1, float(metrics.uar(counts)), number + 1 < len(folds))
     return float(metrics.uar(counts))
 
 
-def _listener(number: int, folds: int, step: Step, report: experiment.Report) -> experiment.Report:
+def _listener(number: int, folds: int, step: Step, report: Report) -> Report:
     best: dict[int, float] = {}  # of each run
 
     def listen(line: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ import pyarrow.parquet
 
 from corpora import Rejected, Utterance
 from extract_feats.cache.store import Recipe
-from utils.audio import Sound
+from utils.audio.prepare import Sound
 from utils.config import Config
 from utils.errors import ConfigError
 

@@ -22,7 +22,7 @@ from extract_feats.cache.known_files import KnownFiles
 from extract_feats.cache.parallel import Done
 from extract_feats.cache.read import choose
 from extract_feats.cache.store import FeatureStore, Recipe, key
-from utils.audio import Sound
+from utils.audio.prepare import Sound
 from utils.config import Config
 from utils.errors import ConfigError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from utils.audio import Sound
+from utils.audio.prepare import Sound
 from utils.errors import DataError
 
 _TABLE = """CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, reason TEXT,

@@ -11,8 +11,9 @@ from threadpoolctl import threadpool_limits
 
 from extract_feats.cache.known_files import stamp
 from extract_feats.cache.store import FeatureStore, Recipe, key
-from utils import audio, cluster, plugins
-from utils.audio import Sound
+from utils import cluster, plugins
+from utils.audio.decode import decode
+from utils.audio.prepare import Sound, inspect, prepare
 from utils.errors import DataError
 
 KILLER = "every worker process that reads it dies"
@@ -88,8 +89,8 @@ def _one(path: Path, store: FeatureStore) -> Done:
     except OSError as error:
         return Done(path, None, f"{error.strerror}.", f"{error.strerror}.")
     try:
-        samples, source_rate = audio.decode(path)
-        sound = audio.inspect(samples, source_rate)
+        samples, source_rate = decode(path)
+        sound = inspect(samples, source_rate)
     except DataError as error:
         reason = str(error).removeprefix(f"{path}: ")
         return Done(path, stamped, reason, reason)
@@ -97,7 +98,7 @@ def _one(path: Path, store: FeatureStore) -> Done:
         return Done(path, stamped, sound, None)
     recipe = store.recipe
     try:
-        wave = audio.prepare(samples, source_rate, recipe.rate, **recipe.clip)
+        wave = prepare(samples, source_rate, recipe.rate, **recipe.clip)
         return Done(path, stamped, sound, recipe.extract(recipe.varied(wave, sound.digest)))
     except DataError as error:
         return Done(path, stamped, sound, str(error))

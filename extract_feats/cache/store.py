@@ -30,7 +30,7 @@ from utils.errors import DataError
 if TYPE_CHECKING:
     from augmentation.base.variants import Variant
 
-AUDIO_VERSION = 1  # of utils.audio.prepare: raise it when the same file would give another wave
+AUDIO_VERSION = 1  # of utils.audio.prepare.prepare: raise it when the same file would give another wave
 SEGMENT_BYTES = 256 << 20  # segments below this are merged; a merge holds one such segment in memory
 
 

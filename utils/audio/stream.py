@@ -11,8 +11,9 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
-from utils.audio import CONTAINERS, need_rate, refuse_unfinished, title
 from utils.audio.containers import open_container
+from utils.audio.decode import need_rate, refuse_unfinished, title
+from utils.audio.files import CONTAINERS
 from utils.errors import ConfigError, DataError
 
 BLOCK_SECONDS = 2.0

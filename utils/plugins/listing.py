@@ -15,13 +15,15 @@ def listing(what: str) -> str:
         stored = {"copies": "int = 1"} if plugin.constants.get("ON") == "audio" else {}
         for argument, stated in (plugin.arguments | stored).items():
             lines += textwrap.wrap(f"{argument}: {stated}", 76, initial_indent="    ", subsequent_indent="      ")
+    for name, defect in plugins.broken(what).items():
+        lines += textwrap.wrap(f"{name}: BROKEN, {defect}", 80, subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines)
 
 
 def _configs() -> list[str]:
-    found = []
+    lines = []
     for path in sorted((plugins.ROOT / "config").glob("*.yaml")):
         first = path.read_text(encoding="utf8").partition("\n")[0]
         about = first.removeprefix("#").strip() if first.startswith("#") else ""
-        found += textwrap.wrap(f"config/{path.name}: {about}", 80, subsequent_indent="  ")
-    return found
+        lines += textwrap.wrap(f"config/{path.name}: {about}", 80, subsequent_indent="  ")
+    return lines

@@ -1,0 +1,36 @@
+"""Which files hold audio, and all of them below a folder."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from utils.errors import DataError
+
+AUDIO_SUFFIXES = (
+    ".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff",
+    ".mp4", ".m4a", ".aac", ".webm", ".mkv", ".mov", ".wma",
+)  # fmt: skip
+CONTAINERS = (".mp4", ".m4a", ".webm", ".mkv", ".mov", ".aac", ".wma")  # what libsndfile does not read
+
+
+def audio_files(root: Path) -> Iterator[Path]:
+    """Yield the audio files below root in a stable order, linked folders included, hidden names left out.
+
+    Raises:
+        DataError: a folder cannot be listed.
+    """
+    seen = set()
+    for folder, folders, names in os.walk(root, onerror=_refuse, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link back up, or to a folder that was there already
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.lower().endswith(AUDIO_SUFFIXES) and not name.startswith("."):
+                yield Path(folder, name)
+
+
+def _refuse(error: OSError) -> None:
+    raise DataError(f"{error.filename}: the folder cannot be listed: {error.strerror or error}.") from error

@@ -14,7 +14,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     predictor = Predictor(options.checkpoint)
     configs = _configs(predictor.card, options)  # a typo in the last costs no evaluation
-    from evaluation.checkpoint import write as checkpoint
+    from evaluation.checkpoint.text import text
     from evaluation.pages import report
     from evaluation.studies import other_clips as transfer
     from prediction.extractor import Extractor
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder, found = transfer.evaluate(
             options.checkpoint, predictor, recipes[0], data, limit=options.limit, only_shared=options.shared_labels
         )
-        print(checkpoint.text(found))
+        print(text(found))
         report.refresh(options.checkpoint)
         print(f"\n{folder}: metrics, predictions and plots\n", flush=True)
     return 0

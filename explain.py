@@ -12,15 +12,15 @@ from utils.plugins import ROOT
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
+    from evaluation.checkpoint import finished
     from evaluation.pages import report
-    from evaluation.training import ensemble
     from utils.errors import ConfigError
 
     if not (options.checkpoint / "model.json").is_file():
         raise ConfigError(
             f"{options.checkpoint}: no model.json in it. Give a folder that train.py wrote, checkpoints/NAME."
         )
-    run = ensemble.run(options.checkpoint)
+    run = finished.member(options.checkpoint)
     if run.config.members:
         raise ConfigError(
             f"{run.name}: an ensemble is explained by its members. Give one: "
@@ -53,8 +53,7 @@ def _explain_run(run, folder: Path, options: argparse.Namespace) -> str:
     data = load.dataset(run.config, options.features, command=cli.preprocess_command(given), limit=trained)
     with bars.progress("training folds again", "folds") as report:
         parts, which = explanations.unheard(data, run.config, options.checkpoint, folds=options.folds, report=report)
-    seen = load.identity(run.config) + fit.initial_weights(run.config)
-    if fit.fingerprint(data, seen) != run.card["fingerprint"]:
+    if fit.fingerprint(data, fit.initial_weights(run.config)) != run.card["fingerprint"]:
         which += ". Its clips, features or first weights are no longer those that the checkpoint was trained on"
     found = explanations.of_run(parts, run.config, which, limit=options.limit or 5, progress=bars.progress)
     pictures = {f"{name}.png": explanation_plots.maps(one, title=f"{run.name}: {name}")

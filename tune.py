@@ -108,7 +108,7 @@ def _identity(base, searched, space, parts: dict) -> dict:
         "the config": base.model_dump_json(),
         "the folds": searched.split.model_dump_json(),
         "the space": ranges,
-        "the data": [fit.fingerprint(data, recipe) for recipe, data in parts.items()],
+        "the data": [fit.fingerprint(data) for data in parts.values()],
     }
 
 

@@ -13,7 +13,8 @@ from evaluation.checkpoint import write as checkpoint
 from evaluation.leakage import record as audit_record
 from evaluation.leakage import rules as leakage
 from evaluation.splits.folds import Fold
-from evaluation.training import ensemble, fit
+from evaluation.training import cross_validation, ensemble, fit
+from evaluation.training.workspace import Workspace
 from models import common
 from models.sklearn_model import SklearnModel
 from models.usage import Clips
@@ -56,8 +57,9 @@ def moved(fold: Fold, rows: np.ndarray) -> Fold:
 
 def plant_folds(monkeypatch, change) -> None:
     """Let every fold be what ``change(data, fold)`` makes of it."""
-    original = splits.folds
-    monkeypatch.setattr(splits, "folds", lambda data, *a, **k: [change(data, f) for f in original(data, *a, **k)])
+    original = cross_validation.draw_folds
+    changed = lambda data, *a, **k: [change(data, f) for f in original(data, *a, **k)]  # noqa: E731
+    monkeypatch.setattr(cross_validation, "draw_folds", changed)
 
 
 # the code as it stands
@@ -227,7 +229,7 @@ def test_a_network_stopped_by_the_test_part_or_begun_from_one_that_heard_it(tmp_
     def by_test(data, rows, split_by, *, seed):
         return rows, np.setdiff1d(np.arange(len(data)), rows), "speakers"
 
-    monkeypatch.setattr(splits, "validation", by_test)
+    monkeypatch.setattr(fit, "validation_rows", by_test)
     found = audited(data, settings, tmp_path, work="stopped")
     caught(found, "early stopping", "test clips")
     assert set(leaks(found)) == {"early stopping"}
@@ -293,7 +295,7 @@ def test_members_of_an_ensemble_pass_their_verdict_on(tmp_path):
 def joined_audit(data, runs, folder, key):
     """Return the audit of the ensemble of these runs."""
     settings = joint()
-    outcome = ensemble.cross_validate(data, settings, runs, key=key, work=folder / "w", report=lambda line: None)
+    outcome = ensemble.cross_validate(data, settings, runs, Workspace(folder / "w", key))
     model = ensemble.ship(data, settings, runs, outcome)
     return checkpoint.write(folder / "both", settings, data, outcome, model, "print")["audit"]
 

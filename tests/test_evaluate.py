@@ -110,7 +110,7 @@ def test_only_the_unheard_make_a_speaker_independent_evaluation(run, trained, fo
     assert found["uar"] == pytest.approx(stored["holdout"]["uar"])  # the same clips of the held-out speaker
     config = trained / "svm.yaml"
     status, out, _ = run("svm", "--config", config, "--limit", "4")
-    assert status == 0 and "SPEAKER-DEPENDENT" in out and "A TRIAL on 4 clips a class" in " ".join(out.split())
+    assert status == 0 and "SPEAKER-DEPENDENT" in out and "A TRIAL on 4 clips per class" in " ".join(out.split())
 
 
 def test_words_are_brought_together_only_as_asked(run, trained, folders):
@@ -215,7 +215,7 @@ def test_what_was_heard_is_told_by_speaker_and_by_sound(tmp_path):
 def test_label_sets_are_those_of_the_shipped_thresholds():
     truth, speakers = np.array([0, 1, 1, 0]), np.array(["a", "a", "b", "b"])
     probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.8, 0.2], [0.7, 0.3]])
-    found = conformal.kept(truth, probabilities, speakers, {"0.8": 0.35, "0.95": 0.0})
+    found = conformal.with_thresholds(truth, probabilities, speakers, {"0.8": 0.35, "0.95": 0.0})
     assert found["0.8"] == {
         "threshold": 0.35, "coverage": 0.75, "mean_size": 1.25, "lowest": 0.5, "lowest_group": "b"
     }  # fmt: skip

@@ -9,13 +9,16 @@ import yaml
 from sklearn.metrics import balanced_accuracy_score
 from toy import LABELS, arrays, dataset
 
+from evaluation.checkpoint import predictions, protocol
 from evaluation.checkpoint import write as checkpoint
+from evaluation.checkpoint.text import text
 from evaluation.scores import calibration
 from evaluation.scores import significance as statistics
 from evaluation.scores.metrics import log_loss
 from evaluation.splits.folds import draw_folds, validation_rows
 from evaluation.studies import comparison
 from evaluation.training import cross_validation, enrolment, fit
+from evaluation.training.workspace import Workspace
 from models.temperature import tempered
 from prediction import answering
 from prediction.predictor import Predictor
@@ -40,14 +43,14 @@ def config(model=SVM, **keys):
 
 
 def validated(data, settings, work, report=lambda line: None):
-    return cross_validation.cross_validate(data, settings, key="key", work=work, report=report)
+    return cross_validation.cross_validate(data, settings, Workspace(work, "key", report))
 
 
 def written(data, settings, folder, **options):
     """Run everything; return the metrics, the outcome and the shipped model."""
     work = folder.parent / f"{folder.name}-work"
     outcome = validated(data, settings, work)
-    model = fit.ship(data, settings, outcome, work=work, report=lambda line: None)
+    model = fit.ship(data, settings, outcome, Workspace(work, "key"))
     return checkpoint.write(folder, settings, data, outcome, model, "print", **options), outcome, model
 
 
@@ -201,7 +204,7 @@ def test_a_network_is_scored_and_shipped_calibrated(tmp_path):
     )
     loaded = type(model).load(tmp_path / "run", model.section, LABELS)
     np.testing.assert_allclose(loaded.probabilities(data.features), shipped, atol=1e-5)
-    assert f"before temperature {loaded.temperature_:.2f})" in checkpoint.text(found)
+    assert f"before temperature {loaded.temperature_:.2f})" in text(found)
     assert written(data, config(), tmp_path / "svm")[0]["calibration"] is None  # calibrated as it is fitted
 
 
@@ -233,24 +236,24 @@ def test_random_splits_are_labelled_wherever_their_number_appears(tmp_path):
     rows = comparison.compare([tmp_path / "run"])
     assert "SPEAKER-DEPENDENT" in rows[0]["protocol"] and "SPEAKER-DEPENDENT" in "\n".join(comparison.lines(rows))
     found, _, _ = written(dataset(), config(), tmp_path / "other")
-    assert "SPEAKER-DEPENDENT" not in checkpoint.text(found) and "speaker-independent" in checkpoint.text(found)
+    assert "SPEAKER-DEPENDENT" not in text(found) and "speaker-independent" in text(found)
 
 
 def test_a_trial_is_labelled_wherever_its_number_appears(tmp_path):
     found, _, _ = written(dataset(), config(), tmp_path / "run", limit=24)
     assert found["protocol"]["limit"] == 24
     card = json.loads((tmp_path / "run" / "model.json").read_text(encoding="utf8"))
-    words = "A TRIAL on 24 clips a class"
-    assert words in checkpoint.text(found) and words in card["evidence"]
+    words = "A TRIAL on 24 clips per class"
+    assert words in text(found) and words in card["evidence"]
     assert words in "\n".join(comparison.lines(comparison.compare([tmp_path / "run"])))
 
 
 def test_intervals_over_few_speakers_are_marked(tmp_path):
     found, _, _ = written(dataset(speakers=4), config(split={"by": "speaker", "folds": 4}), tmp_path / "few")
-    assert found["uar_ci95_informative"] is False and "4 speakers: too few" in checkpoint.text(found)
+    assert found["uar_ci95_informative"] is False and "4 speakers: too few" in text(found)
     assert "fewer than 6 speakers" in "\n".join(comparison.lines(comparison.compare([tmp_path / "few"])))
     found, _, _ = written(dataset(), config(), tmp_path / "more")
-    assert found["uar_ci95_informative"] is True and "too few" not in checkpoint.text(found)
+    assert found["uar_ci95_informative"] is True and "too few" not in text(found)
     assert "fewer than" not in "\n".join(comparison.lines(comparison.compare([tmp_path / "more"])))
 
 
@@ -258,8 +261,8 @@ def test_text_keeps_to_80_columns(tmp_path):
     data = dataset(speakers=30, takes=1)
     settings = config(split={"by": "speaker", "folds": 3, "holdout": [f"s{n}" for n in range(20)]}, normalise="speaker")
     found, _, _ = written(data, settings, tmp_path / "run")
-    assert max(len(line) for line in checkpoint.text(found).splitlines()) <= 80
-    assert "toy/s19" in checkpoint.text(found)
+    assert max(len(line) for line in text(found).splitlines()) <= 80
+    assert "toy/s19" in text(found)
 
 
 # stopping and going on
@@ -267,7 +270,7 @@ def test_text_keeps_to_80_columns(tmp_path):
 
 @pytest.mark.parametrize("model", [SVM, CNN], ids=["svm", "cnn1d"])
 def test_a_stopped_run_goes_on_at_its_fold(model, fits, tmp_path, monkeypatch):
-    monkeypatch.setattr(experiment.os, "cpu_count", lambda: 1)  # one fold after another
+    monkeypatch.setattr(cross_validation.os, "cpu_count", lambda: 1)  # one fold after another
     data, settings = dataset(), config(model, normalise="speaker")
     whole = validated(data, settings, tmp_path / "whole")
     del fits[:]
@@ -296,7 +299,7 @@ def test_finished_folds_count_their_time_and_are_kept_only_for_the_same_key(fits
     assert len(fits) == 3
     parts = [json.loads(str(np.load(path)["progress"]))["seconds"] for path in sorted(tmp_path.glob("fold-*.npz"))]
     assert again.seconds >= sum(parts) > 0 and first.seconds > 0
-    cross_validation.cross_validate(data, settings, key="another", work=tmp_path, report=lambda line: None)
+    cross_validation.cross_validate(data, settings, Workspace(tmp_path, "another"))
     assert len(fits) == 6
 
 
@@ -314,7 +317,7 @@ def test_the_shipped_network_trains_for_the_median_of_the_best_epochs(tmp_path):
     data, settings = dataset(), config(CNN)
     outcome = validated(data, settings, tmp_path)
     outcome.best_epochs[:] = [1, 3, 4]
-    model = fit.ship(data, settings, outcome, work=tmp_path, report=lambda line: None)
+    model = fit.ship(data, settings, outcome, Workspace(tmp_path, "key"))
     assert model.progress_[0].epoch == 3 and len(model.histories[0]["loss"]) == 3
 
 
@@ -426,9 +429,9 @@ def test_a_replacement_stopped_between_its_steps_is_finished_by_the_next(tmp_pat
 
 def test_changed_keys_are_named(tmp_path):
     written(dataset(), config(), tmp_path / "run")
-    assert changed_keys(tmp_path / "run", config()) == []
+    assert configs.changed_keys(tmp_path / "run" / "config.yaml", config()) == []
     other = config({"name": "svm", "C": 3.0}, split={"by": "speaker", "folds": "all"}, drop=["sad"])
-    assert changed_keys(tmp_path / "run", other) == ["drop", "model.C", "split.folds"]
+    assert configs.changed_keys(tmp_path / "run" / "config.yaml", other) == ["drop", "model.C", "split.folds"]
 
 
 # side by side
@@ -444,7 +447,7 @@ def test_comparison_is_the_difference_of_the_pooled_uars(tmp_path):
     assert rows[0]["difference"] is None and rows[0]["p"] is None
     assert rows[1]["difference"] == pytest.approx(two["uar"] - one["uar"])
     assert rows[1]["difference_lo"] <= rows[1]["difference"] <= rows[1]["difference_hi"] and 0 < rows[1]["p"] <= 1
-    a, b = (checkpoint.read_predictions(tmp_path / name) for name in ("one", "two"))
+    a, b = (predictions.read(tmp_path / name) for name in ("one", "two"))
     assert rows[1]["p_mcnemar"] == statistics.mcnemar(a.truth, a.predicted, b.predicted)
     comparison.write(rows, tmp_path / "comparison.csv")
     with (tmp_path / "comparison.csv").open(newline="", encoding="utf8") as file:
@@ -515,15 +518,15 @@ def test_a_start_of_the_same_corpus_is_speaker_dependent_however_far_back(tmp_pa
     (tmp_path / "model.json").write_text(json.dumps(card), encoding="utf8")
     tuned = settings.model_copy(update={"init": str(tmp_path)})
     folds = draw_folds(data, settings.split.model_dump(), seed=1)
-    assert checkpoint.stated(data, tuned, folds, validation="none")["speaker_disjoint"]
+    assert protocol.of_run(data, tuned, folds, validation="none").speaker_disjoint
     (tmp_path / "training.csv").write_text("id,speaker,digest\ntoy/1,toy/s1,a\n", encoding="utf8")
-    assert not checkpoint.stated(data, tuned, folds, validation="none")["speaker_disjoint"]
+    assert not protocol.of_run(data, tuned, folds, validation="none").speaker_disjoint
 
 
 def test_label_sets_of_known_speakers_are_not_said_to_hold_for_strangers(tmp_path):
     for by, whose in (("speaker", "strangers'"), ("random", "known speakers'")):
         found, _, _ = written(dataset(), config(name=by, split={"by": by, "folds": 3}), tmp_path / by)
-        (line,) = (line for line in checkpoint.text(found).splitlines() if line.startswith("label sets"))
+        (line,) = (line for line in text(found).splitlines() if line.startswith("label sets"))
         assert whose in line and len(line) <= 80
         card = json.loads((tmp_path / by / "model.json").read_text(encoding="utf8"))
         assert ("for strangers, " in answering.provenance(card, 0.9)) == (by == "speaker")

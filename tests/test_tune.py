@@ -237,11 +237,11 @@ def test_where_no_test_speaker_can_be_put_aside_tuning_is_refused():
 
 @pytest.mark.parametrize("holdout", [["m08", "f01"], []], ids=["named", "put aside"])
 def test_no_clip_of_a_held_out_speaker_is_fitted_or_scored(holdout, run, tmp_path, monkeypatch):
-    touched, scored, fit = set(), [], fit.fit
+    touched, scored, original = set(), [], fit.fit
 
     def spy_fit(data, validation, config, **options):
         touched.update(data.speakers.tolist())
-        model = fit(data, validation, config, **options)
+        model = original(data, validation, config, **options)
         predict = model.probabilities
 
         def spy_predict(features, *rest):
@@ -377,13 +377,13 @@ def test_what_a_dead_process_was_at_does_not_count_and_is_done_again(tmp_path):
 
 
 def test_ctrl_c_keeps_and_writes_what_is_finished(run, tmp_path, monkeypatch):
-    fit, calls = fit.fit, []
+    original, calls = fit.fit, []
 
     def interrupted(*arguments, **options):
         calls.append(1)
         if len(calls) == 8:  # in the third trial of three folds
             raise KeyboardInterrupt
-        return fit(*arguments, **options)
+        return original(*arguments, **options)
 
     monkeypatch.setattr(fit, "fit", interrupted)
     status, out, err = run(WIDE, "--trials", "5")

@@ -15,6 +15,7 @@ import tune
 from augmentation import speed
 from evaluation.splits.folds import draw_folds
 from evaluation.training import cross_validation, fit
+from evaluation.training.workspace import Workspace
 from extract_feats.cache import fill as cache
 from extract_feats.cache import read as load
 from extract_feats.cache.store import FeatureStore, key
@@ -80,7 +81,7 @@ def fitted(monkeypatch):
 @pytest.mark.parametrize("normalise", ["global", "speaker"])
 def test_no_copy_of_a_test_or_validation_clip_is_trained_on(model, kind, normalise, fitted, tmp_path):
     data, config = marked(kind), settings(model=model, normalise=normalise)
-    found = cross_validation.cross_validate(data, config, key="key", work=tmp_path, report=lambda line: None)
+    found = cross_validation.cross_validate(data, config, Workspace(tmp_path, "key"))
     ways = 2 if normalise == "speaker" else 1  # every clip comes scaled in two ways
     parts = draw_folds(data, config.split.model_dump(), seed=config.seed)
     assert len(fitted) == len(parts) == 3 and (found.fold >= 0).all()
@@ -114,8 +115,8 @@ def test_the_copies_go_wherever_their_clips_go():
 def test_the_shipped_model_learns_from_the_copies_of_all_but_the_held_out(fitted, tmp_path):
     data = marked("frames")
     config = settings(model=CNN, split={"by": "speaker", "folds": 2, "holdout": ["toy/s5"]})
-    found = cross_validation.cross_validate(data, config, key="key", work=tmp_path, report=lambda line: None)
-    fit.ship(data, config, found, work=tmp_path, report=lambda line: None)
+    found = cross_validation.cross_validate(data, config, Workspace(tmp_path, "key"))
+    fit.ship(data, config, found, Workspace(tmp_path, "key"))
     assert set(marks(fitted[-1][1])) == set(np.flatnonzero(data.speakers != "toy/s5").tolist())
 
 

@@ -20,8 +20,8 @@ def scores(data: Dataset, config: Config, outcome: Outcome, protocol: Protocol |
 
     Returns:
         name, labels, protocol, n_clips, n_speakers, uar, uar_ci95 [lo, hi], uar_ci95_informative, uar_fold_mean, the
-        scores of ``metrics.scores``, folds [{name, test_speakers, n_clips, uar, accuracy}], by_information, calibration,
-        what ``analysis.scores`` adds (subgroups, conformal, ...), and seconds.
+        scores of ``metrics.scores``, folds [{name, test_speakers, n_clips, uar, accuracy}], by_information,
+        calibration, what ``analysis.scores`` adds (subgroups, conformal, ...), and seconds.
     """
     part, probabilities = data[outcome.tested], outcome.probabilities[outcome.tested]
     pooled = metrics.scores(part.truth, probabilities, data.labels)

@@ -20,7 +20,15 @@ LIBRARIES = ("keras", "tensorflow", "scikit-learn", "librosa", "opensmile", "num
 def card(
     config: Config, data: Dataset, model: EmotionModel, scored: Mapping[str, Any], fingerprint: str
 ) -> dict[str, Any]:
-    """Return the content of model.json; ``scored`` is that of metrics.json, ``fingerprint`` of the data and the start."""
+    """Return the content of model.json.
+
+    Args:
+        config: of the run.
+        data: all clips, those held out too.
+        model: the one that is shipped.
+        scored: the content of metrics.json.
+        fingerprint: digest of the data and of the weights that training began with.
+    """
     notes = [plugins.get("corpora", entry["name"]).constants.get("NOTE") for entry in config.corpora]
     return {
         "name": config.name,

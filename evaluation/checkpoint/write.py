@@ -95,7 +95,7 @@ def write_evaluation(
     (aside / "config.yaml").write_text(yaml.safe_dump(clips, sort_keys=False), encoding="utf8")
     named = config.model_copy(update={"name": name})
     scored = scores(data, named, outcome, protocol)
-    scored["conformal"] = conformal.kept(data.truth, outcome.probabilities, data.speakers, thresholds)
+    scored["conformal"] = conformal.with_thresholds(data.truth, outcome.probabilities, data.speakers, thresholds)
     _write_scores(aside, named, data, outcome, scored)
     _replace(folder, aside)
     return scored

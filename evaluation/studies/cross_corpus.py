@@ -6,6 +6,7 @@ corpus's own speakers are tested by models of its other speakers, in folds.
 
 import csv
 import json
+import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.pages import report
 from evaluation.scores import metrics
 from evaluation.scores import significance as statistics
 from evaluation.splits.folds import Fold, draw_folds, need_classes
 from evaluation.splits.groups import corpus_of
 from evaluation.training import cross_validation, enrolment, fit
-from evaluation.training.workspace import Workspace
+from evaluation.training.plan import Settings
+from evaluation.training.run import Say
+from evaluation.training.runs import Run
+from evaluation.training.workspace import Workspace, locked
+from utils import bars
 from utils.config import Config
 from utils.dataset import Dataset
 from utils.errors import ConfigError
@@ -209,3 +215,39 @@ def _line(cell: Mapping[str, Any]) -> str:
 
 def _corpora(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(cell["test"] for cell in cells))
+
+
+def train_matrices(runs: Sequence[Run], settings: Settings, say: Say) -> None:
+    """Train each run on each of its corpora alone, test it on every one, and print the matrices.
+
+    A matrix that is finished is printed again. All runs are checked before the first is trained.
+
+    Raises:
+        ConfigError: an ensemble, held-out speakers or initial weights, or another matrix under the same name.
+    """
+    for run in runs:
+        if run.config.members or run.config.split.holdout or run.config.init:
+            raise ConfigError(f"{run.config.name}: --matrix goes with no ensemble, no split.holdout and no init.")
+        plan(run.data, run.config)
+    for run in runs:
+        folder = settings.checkpoints / f"{run.config.name}_matrix"
+        _train_matrix(folder, run, settings)
+        report.refresh(run.folder)
+        say("\n".join(lines(read(folder))))
+        say(f"\n{folder}: table and heat map\n")
+
+
+def _train_matrix(folder: Path, one: Run, settings: Settings) -> None:
+    key = json.dumps([one.config.model_dump(), settings.limit, one.fingerprint()], sort_keys=True)
+    finished = read(folder)
+    if finished and finished["key"] == key and not settings.overwrite:
+        return
+    if finished and not settings.overwrite:
+        raise ConfigError(
+            f"{folder} holds a matrix of another config or other data. Give --overwrite to replace it, or another "
+            "name with --set name=..."
+        )
+    with locked(folder) as work, bars.training(one.config.name) as progress:
+        cells = run(one.data, one.config, Workspace(work, key, progress))
+        write(folder, one.config, one.data.labels, cells, key=key, limit=settings.limit)
+        shutil.rmtree(work)

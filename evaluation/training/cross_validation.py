@@ -108,7 +108,7 @@ def _pool(
 
 
 def _calibrate(data: Dataset, outcome: Outcome) -> None:
-    """Calibrate each fold's probabilities by the temperature that the other folds give, and note which clips gave it."""
+    """Calibrate each fold's probabilities by the temperature that the other folds give; note whose clips gave it."""
     outcome.uncalibrated = outcome.probabilities
     for number in range(len(outcome.folds)):
         others = data[(outcome.fold >= 0) & (outcome.fold != number)]

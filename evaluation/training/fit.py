@@ -31,8 +31,10 @@ def fingerprint(data: Dataset, start: str = "") -> str:
 
 def initial_weights(config: Config) -> str:
     """Return a digest of the weights that training begins with, "" if it has none or they are no longer there."""
-    file = Path(config.init or "", "model.keras")
-    return f"\ninit {hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()}" if file.is_file() else ""
+    file = Path(config.init, "model.keras") if config.init else None
+    if file is None or not file.is_file():
+        return ""
+    return f"\ninit {hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()}"
 
 
 def check(data: Dataset, config: Config) -> None:

@@ -1,4 +1,4 @@
-"""Inner folds: the predictions of an ensemble's members on the clips of a training part that they were not fitted on."""
+"""Inner folds: what an ensemble's members predict on clips of a training part that they were not fitted on."""
 
 import os
 import time

@@ -274,8 +274,8 @@ def test_held_out_speakers_are_scored_by_what_is_shipped(zoo, tmp_path):
 
 def test_what_the_members_scores_lack_the_ensembles_lacks(zoo, tmp_path):
     data, runs = zoo()
-    protocol = runs[0].card["protocol"] | {"speaker_disjoint": False, "tuned": True}
-    runs[0] = replace(runs[0], card=runs[0].card | {"protocol": protocol})
+    stated = runs[0].card["protocol"] | {"speaker_disjoint": False, "tuned": True}
+    runs[0] = replace(runs[0], card=runs[0].card | {"protocol": stated})
     found, _ = written(data, joint(combine="mean"), runs, tmp_path / "both")
     text = protocol.read(found["protocol"]).describe()
     assert "SPEAKER-DEPENDENT" in text and "TUNED" in text

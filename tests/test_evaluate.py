@@ -15,6 +15,7 @@ import preprocess
 import train
 from evaluation.checkpoint import write as checkpoint
 from evaluation.checkpoint.outcome import Outcome
+from evaluation.checkpoint.protocol import EvaluationProtocol
 from evaluation.leakage import training_set as heard
 from evaluation.scores import conformal, metrics
 from evaluation.studies import other_clips as transfer
@@ -266,15 +267,14 @@ def test_an_evaluation_replaces_an_older_one_whole(tmp_path, monkeypatch):
     data, config = dataset(), _toy_config()
     probabilities = np.eye(3, dtype=np.float32)[data.truth]
     result = Outcome(probabilities, np.zeros(len(data), int), {"none": 1.0}, [_whole(data)], "none")
-    protocol = {
-        "by": "evaluation", "folds": 1, "n_folds": 1, "speaker_disjoint": True, "shared_speakers": 0, "shared_clips": 0,
-        "validation": "none", "limit": None, "tuned": False, "trained_on": ["a"], "tested_on": ["b"],
-        "shared_labels": None, "absent": [], "holdout": [],
-    }  # fmt: skip
+    protocol = EvaluationProtocol(
+        speaker_disjoint=True, shared_speakers=0, shared_clips=0, limit=None, trained_on=["a"], tested_on=["b"],
+        shared_labels=None, absent=[],
+    )  # fmt: skip
     more = {"protocol": protocol, "thresholds": {"0.9": 0.3}}
     found = checkpoint.write_evaluation(tmp_path / "e" / "x", "m on x", config, data, result, **more)
     assert found["conformal"]["0.9"]["threshold"] == 0.3 and found["conformal"]["0.9"]["coverage"] == 1.0
-    assert found["uar"] == 1.0 and found["protocol"] == protocol and found["name"] == "m on x"
+    assert found["uar"] == 1.0 and found["protocol"] == protocol.as_json() and found["name"] == "m on x"
     written = yaml.safe_load((tmp_path / "e" / "x" / "config.yaml").read_text(encoding="utf8"))
     assert written == {
         "name": "x",

@@ -9,7 +9,7 @@ import yaml
 from sklearn.metrics import balanced_accuracy_score
 from toy import LABELS, arrays, dataset
 
-from evaluation.checkpoint import predictions, protocol
+from evaluation.checkpoint import model_json, predictions, protocol
 from evaluation.checkpoint import write as checkpoint
 from evaluation.checkpoint.text import text
 from evaluation.scores import calibration
@@ -382,13 +382,13 @@ def test_a_checkpoint_holds_what_is_promised(tmp_path):
 
 
 def test_writing_needs_no_library_that_was_not_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "LIBRARIES", ("numpy", "a-library-nobody-has"))
+    monkeypatch.setattr(model_json, "LIBRARIES", ("numpy", "a-library-nobody-has"))
     written(dataset(), config(), tmp_path / "run")
     card = json.loads((tmp_path / "run" / "model.json").read_text(encoding="utf8"))
     assert card["versions"] == {"numpy": np.__version__}
 
 
-@pytest.mark.parametrize("where", ["_predictions", "_json", "_replace"])
+@pytest.mark.parametrize("where", ["_write_scores", "_write_json", "_replace"])
 def test_a_folder_interrupted_while_writing_is_never_half(where, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     _, outcome, model = written(dataset(), config(), folder)
@@ -406,9 +406,9 @@ def test_a_folder_interrupted_while_writing_is_never_half(where, tmp_path, monke
 
 def test_a_replacement_stopped_between_its_steps_is_finished_by_the_next(tmp_path, monkeypatch):
     folder, aside = tmp_path / "run", tmp_path / ".run.part"
-    for path, text in ((folder, "old"), (aside, "new")):
+    for path, content in ((folder, "old"), (aside, "new")):
         path.mkdir()
-        (path / "model.json").write_text(text, encoding="utf8")
+        (path / "model.json").write_text(content, encoding="utf8")
     calls, original = [], checkpoint.os.replace
 
     def once(source, target):

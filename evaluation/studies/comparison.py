@@ -28,11 +28,11 @@ def compare(folders: Sequence[Path]) -> list[dict[str, Any]]:
     over the table; None for the first and where the clips differ.
     """
     found = [json.loads((folder / "metrics.json").read_text(encoding="utf8")) for folder in folders]
-    predictions = [predictions.read(folder) for folder in folders]
+    answers = [predictions.read(folder) for folder in folders]
     rows = [_row(metrics) for metrics in found]
     compared = []
-    for row, mine in zip(rows[1:], predictions[1:], strict=True):
-        difference = _difference(mine, predictions[0], found[0]["labels"])
+    for row, mine in zip(rows[1:], answers[1:], strict=True):
+        difference = _difference(mine, answers[0], found[0]["labels"])
         if difference:
             row |= {"difference": difference[0], "difference_lo": difference[1], "difference_hi": difference[2]}
             row |= {"p": difference[3], "p_mcnemar": difference[4]}

@@ -29,7 +29,7 @@ FILE = "honesty.csv"  # named after train.py's option
 MONOTONOUS = 0.75  # share of one answer from which the table mentions it
 SEEN, UNSEEN, OTHER_CORPUS = "seen speakers", "unseen speakers", "another corpus"
 MEANING = {
-    SEEN: "The test speakers are also in the training data. Too high: your users are not in it.",
+    SEEN: "Too high for new users: the test speakers are also in the training data.",
     UNSEEN: "What new speakers get, if they are recorded like this corpus.",
     OTHER_CORPUS: "What new speakers get if room, microphone, language and actors change as well.",
 }

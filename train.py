@@ -54,29 +54,29 @@ def _honesty(experiment, options: argparse.Namespace) -> int:
     import json
 
     from evaluation.pages import report
-    from evaluation.studies import protocols as honesty
+    from evaluation.studies import protocols
     from extract_feats.cache import read as load
     from utils import config as configs
 
     if experiment.members:
-        honesty.dependent(experiment, None)
+        protocols.with_random_folds(experiment, None)
     (data,) = _datasets([experiment], options).values()
-    runs = {honesty.KNOWN: honesty.dependent(experiment, data), honesty.STRANGERS: experiment}
+    runs = {protocols.SEEN: protocols.with_random_folds(experiment, data), protocols.UNSEEN: experiment}
     other = None
     if options.other:
-        elsewhere = honesty.elsewhere(experiment, configs.read(options.other), data.labels)
+        elsewhere = protocols.on_other_corpus(experiment, configs.read(options.other), data.labels)
         recipe = {key: value for key, value in elsewhere.model_dump().items() if key in ("rate", "clip", "features")}
         overrides = [f"{key}={json.dumps(value)}" for key, value in recipe.items()]  # the clips of one, as the other
         command = cli.command("preprocess.py", options, config=[options.other], set=overrides)
         other = load.dataset(elsewhere, options.features, command=command, limit=options.limit)
     _run(list(runs.values()), {run.name: data for run in runs.values()}, options)
-    rows = [honesty.row(options.checkpoints / run.name, tested_on) for tested_on, run in runs.items()]
+    rows = [protocols.run_row(options.checkpoints / run.name, tested_on) for tested_on, run in runs.items()]
     folder = options.checkpoints / experiment.name
     if other is not None:
-        rows.append(honesty.corpus_row(folder, data, other, seed=experiment.seed, limit=options.limit))
-    honesty.write(rows, folder / honesty.FILE)
+        rows.append(protocols.other_corpus_row(folder, data, other, seed=experiment.seed, limit=options.limit))
+    protocols.write(rows, folder / protocols.FILE)
     report.refresh(folder)
-    print("\n".join(honesty.lines(rows, data.labels)))
+    print("\n".join(protocols.lines(rows, data.labels)))
     return 0
 
 

@@ -214,7 +214,7 @@ def test_what_was_heard_is_told_by_speaker_and_by_sound(tmp_path):
 def test_label_sets_are_those_of_the_shipped_thresholds():
     truth, speakers = np.array([0, 1, 1, 0]), np.array(["a", "a", "b", "b"])
     probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.8, 0.2], [0.7, 0.3]])
-    found = conformal.kept(truth, probabilities, speakers, {"0.8": 0.35, "0.95": 0.0})
+    found = conformal.with_thresholds(truth, probabilities, speakers, {"0.8": 0.35, "0.95": 0.0})
     assert found["0.8"] == {
         "threshold": 0.35, "coverage": 0.75, "mean_size": 1.25, "lowest": 0.5, "lowest_group": "b"
     }  # fmt: skip

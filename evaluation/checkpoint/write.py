@@ -249,7 +249,7 @@ def write_evaluation(
     (aside / "config.yaml").write_text(yaml.safe_dump(clips, sort_keys=False), encoding="utf8")
     named = config.model_copy(update={"name": name})
     found = scores(data, named, outcome, protocol=protocol)
-    found["conformal"] = conformal.kept(data.truth, outcome.probabilities, data.speakers, thresholds)
+    found["conformal"] = conformal.with_thresholds(data.truth, outcome.probabilities, data.speakers, thresholds)
     _write_scores(aside, named, data, outcome, found)
     _replace(folder, aside)
     return found

@@ -62,7 +62,7 @@ def coverage(truth: np.ndarray, probabilities: np.ndarray, groups: np.ndarray, a
     return _told(inside, truth, groups)
 
 
-def kept(
+def with_thresholds(
     truth: np.ndarray, probabilities: np.ndarray, speakers: np.ndarray, thresholds: Mapping[str, float]
 ) -> dict[str, dict[str, Any]]:
     """Return what ``scores`` does, for sets by a finished model's thresholds, {coverage asked: least probability}.

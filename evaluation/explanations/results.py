@@ -10,7 +10,7 @@ from evaluation.explanations.explain import explain_clip
 from evaluation.explanations.unseen import shipped_model
 from prediction.answers import distinct
 from prediction.extractor import Extractor
-from utils import audio
+from utils.audio.prepare import read_wave
 from utils.config import Config
 from utils.errors import DataError
 
@@ -43,7 +43,7 @@ def explain_recordings(
     names = distinct([str(file) for file in files])
     for file in files:
         try:
-            clip, wave = extract(file), audio.read(file, config.rate, **config.clip.model_dump())
+            clip, wave = extract(file), read_wave(file, config.rate, **config.clip.model_dump())
         except DataError as error:
             yield error
             continue

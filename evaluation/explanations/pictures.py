@@ -55,7 +55,5 @@ def write_clip(
     seconds = len(wave) / config.rate
     decibels, khz = plots.levels(wave, config.rate)
     weights = attention.over_seconds(model, clip, config, seconds) if "attention" in explanation["maps"] else None
-    figure = explanations.clip_explanation(
-        decibels, seconds, khz, explanation["maps"], attention=weights, title=title
-    )
+    figure = explanations.clip_explanation(decibels, seconds, khz, explanation["maps"], attention=weights, title=title)
     plots.save(figure, path)

@@ -50,7 +50,9 @@ def explain_recordings(
         explanation = explain_clip(model, clip, config)
         title = f"{file.name}: {explanation['answer']} ({explanation['probability']:.2f}), by {config.name}"
         path = folder / names[str(file)]
-        pictures.write_clip(explanation, model, clip, wave, config, title=title, path=path.with_name(f"{path.name}.png"))
+        pictures.write_clip(
+            explanation, model, clip, wave, config, title=title, path=path.with_name(f"{path.name}.png")
+        )
         _write_json(path.with_name(f"{path.name}.json"), {"file": str(file), "name": config.name} | explanation)
         yield text.of_clip(explanation, title)
 

@@ -138,7 +138,7 @@ def test_integrated_gradients_add_up_to_the_probability_gained(kind):
     data = dataset(kind, speakers=3, takes=3, noise=0.5)
     model = model_class({"name": name})(section(name) | ({"units": 4} if kind == "frames" else {}), LABELS, seed=1)
     model.fit(data, train=Train(epochs=3, learning_rate=0.02))
-    attribute = gradients.integrated(model, steps=64)
+    attribute = gradients.integrated_gradients(model, steps=64)
     for number in (0, 5):
         one = data.features[number]
         mean = np.broadcast_to(model.mean_, one.shape)

@@ -52,9 +52,9 @@ def methods(model: EmotionModel, families: Mapping[str, np.ndarray], *, frames: 
     blocks = Blocks.of(families, TIMES["occlusion"] if frames else 1)
     available["occlusion"] = Method(blocks, lambda clip, label: maps.occlusion(model, clip, label, blocks))
     if model.file == "model.keras":
-        from models import gradients
+        from models.gradients import integrated_gradients
 
-        attribute = gradients.integrated(model)
+        attribute = integrated_gradients(model)
         available["gradients"] = Method(blocks, lambda clip, label: blocks.sums(attribute(clip, label)))
     return available
 

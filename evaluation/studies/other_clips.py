@@ -15,7 +15,7 @@ from evaluation.splits.folds import Fold
 from evaluation.training import cross_validation as experiment
 from evaluation.training.cross_validation import ENROLMENT, Outcome
 from evaluation.training.ensemble import Together
-from models.moments import moments, usable
+from models.moments import moments, safe_std
 from prediction.predictor import Graph, Predictor, Speaker
 from utils.config import Config
 from utils.dataset import Dataset, Features, Frames
@@ -159,7 +159,7 @@ class Served:
         return Known([[_own(graph, column) for graph, column in zip(graphs, zip(*g, strict=True), strict=True)]
                       for g in groups], of)  # fmt: skip
 
-    def enrolled(self, features: Features | Together, clips: int) -> Known:
+    def enrolled_statistics(self, features: Features | Together, clips: int) -> Known:
         """Return the statistics for ``clips`` clips of one speaker who gave ``features`` as unlabelled examples."""
         return Known([self.predictor.enrolled(_clips(features))], np.zeros(clips, np.int64))
 
@@ -170,7 +170,7 @@ def _own(graph: Graph, clips: Sequence[np.ndarray]) -> Any:
         return None
     mean, std = moments(list(clips) if graph.card["frames"] else [np.stack(clips)])
     _, usual = graph.unknown_speaker()
-    return mean, usable(std, usual, usual)
+    return mean, safe_std(std, usual, usual)
 
 
 def _clips(features: Features | Together) -> list:

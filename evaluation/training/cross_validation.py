@@ -156,15 +156,15 @@ def fit(
     """Return the config's model, fitted on ``data``; ``epochs`` overrides the config's where there is no validation."""
     rng = np.random.default_rng(seed)
     model = model_class(config.model)(config.model, data.labels, normalise=config.normalise, seed=seed)
-    model.used.add("part", data)
+    model.usage.add("part", data)
     if config.balance == "oversample":
         data = oversampled(data, rng)
-        model.used.add("balance", data)
+        model.usage.add("balance", data)
     copies = data.copies() if data.variants else None
     if config.balance == "augment":
         copies = fill_up(data.truth, copies, rng)
     if copies:
-        model.used.add("copies", copies)
+        model.usage.add("copies", copies)
     if model.file != "model.keras":
         return model.fit(data, copies=copies)
     train = config.train if epochs is None else config.train.model_copy(update={"epochs": epochs})
@@ -249,7 +249,7 @@ def _fold(data: Dataset, config: Config, folds: list, number: int, work: Path, r
     state.mkdir(exist_ok=True)
     model, kind = fit_fold(data, config, fold, number, state=state, report=lambda line: report(here | line))
     test = data[fold.test]
-    model.used.add("test", test)
+    model.usage.add("test", test)
     audit_record.write(record, [audit_record.fitted(model, data, number + 1)])
     arrays = {"none": model.probabilities(test.features)}
     if config.normalise == "speaker":
@@ -273,7 +273,7 @@ class Adaptable(Protocol):
 
     def speaker_statistics(self, data: Dataset) -> Any: ...
 
-    def enrolled(self, features: Features, clips: int) -> Any: ...
+    def enrolled_statistics(self, features: Features, clips: int) -> Any: ...
 
 
 def informed(model: Adaptable, test: Dataset, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -291,7 +291,7 @@ def informed(model: Adaptable, test: Dataset, rng: np.random.Generator) -> dict[
                 if not len(given):
                     continue  # a speaker with one clip has none left to score
                 asked = np.delete(rows, given)
-                statistics = model.enrolled(test.features[rows[given]], len(asked))
+                statistics = model.enrolled_statistics(test.features[rows[given]], len(asked))
                 found[name][draw, asked] = model.probabilities(test.features[asked], statistics).argmax(axis=1)
     return found
 

@@ -28,7 +28,7 @@ from evaluation.training import cross_validation as experiment
 from evaluation.training import inner_folds as nested
 from evaluation.training.cross_validation import ENROLMENT, Outcome, Report
 from models.combination import combined
-from models.usage import Usage
+from models.usage import ClipUsage
 from utils import config as configs
 from utils import plugins
 from utils.config import Config
@@ -172,7 +172,7 @@ def cross_validate(
         nested.refit(data, config, runs, folds, work, report)
     outcome = Outcome(np.zeros((len(data), len(data.labels)), np.float32), np.full(len(data), -1), {}, folds, "none")
     for number, fold in enumerate(folds):
-        combiner, used = _combiner(config), Usage()
+        combiner, used = _combiner(config), ClipUsage()
         used.add("part", data[fold.train])
         lesson = nested.lesson(data, config, runs, fold, number, work) if combiner.learns else said[fold.train]
         if combiner.learns:
@@ -199,7 +199,7 @@ def ship(data: Dataset, config: Config, runs: Sequence[Run], outcome: Outcome) -
     tested = np.flatnonzero(outcome.fold >= 0)
     said = out_of_fold(data, outcome.folds, runs)[tested]
     model = Ensemble(runs, _combiner(config).fit(said, data.truth[tested]).combination_)
-    model.used.add("part", data[tested])
+    model.usage.add("part", data[tested])
     return model
 
 
@@ -207,7 +207,7 @@ class Ensemble:
     """The members as shipped and what combines them; in a checkpoint, members/*.onnx and model.json."""
 
     def __init__(self, runs: Sequence[Run], combination: Mapping[str, Sequence]):
-        self.runs, self.combination, self.used = runs, combination, Usage()
+        self.runs, self.combination, self.usage = runs, combination, ClipUsage()
 
     def probabilities(self, features: Together) -> np.ndarray:
         """Return (n, classes) float32 by the members' graphs; nothing is known of the speakers."""

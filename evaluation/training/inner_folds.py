@@ -140,7 +140,7 @@ def _fit(data: Dataset, config: Config, runs, outer, task: Task, work: Path, rep
         part, run.config, parts[inner], 100 * (number + 1) + inner,  # other initial weights in every fit
         state=state, report=lambda line: report(here | line),
     )  # fmt: skip
-    audit_record.write(_record(work, task), [audit_record.table(model.used, number + 1, only=NOTED, prefix="inner ")])
+    audit_record.write(_record(work, task), [audit_record.table(model.usage, number + 1, only=NOTED, prefix="inner ")])
     test = part[parts[inner].test]
     said = model.probabilities(test.features)
     aside = done.with_suffix(".part.npz")

@@ -24,9 +24,10 @@ import numpy as np
 from joblib.externals.loky import get_reusable_executor
 
 from extract_feats import Layout
+from extract_feats.base.recipe import Recipe
 from extract_feats.cache import fill as cache
 from extract_feats.cache import read as load
-from extract_feats.cache.store import FeatureStore, Recipe
+from extract_feats.cache.store import FeatureStore
 from utils import config as configs
 
 DIMS = 384

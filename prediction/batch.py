@@ -1,26 +1,19 @@
-"""Features of many files for prediction, in their order: on all cores of one machine, or on a Dask cluster.
+"""Features of many files for prediction, in their order: on all cores of one machine, or on a Dask cluster."""
 
-Without joblib, which prediction does not install.
-"""
-
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from io import BytesIO
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from prediction.extractor import Extractor
 from utils.cluster import Cluster
 from utils.errors import DataError
+from utils.process_pool import KILLED, Processes, cores
 
 FEW = 16  # files up to which starting processes takes longer than it saves
 EACH = 32  # files a process in a window: at its end the others wait for the last file
-KILLED = "every worker process that reads it dies."
 
 Found = list[tuple[str, Any]]
 Map = Callable[[Callable[[str], Any], Sequence[str]], Iterator[tuple[str, Any]]]
@@ -40,7 +33,7 @@ def read(extractor: Extractor, files: Sequence[str], *, jobs: int = -1, dask: st
     Raises:
         ConfigError, DataError: the cluster cannot be used; see ``utils.cluster``.
     """
-    jobs = _cores() if jobs == -1 else jobs
+    jobs = cores() if jobs == -1 else jobs
     function = partial(_features, extractor=extractor)
     if dask:
         folder = Path.cwd()  # a worker has another one
@@ -51,7 +44,7 @@ def read(extractor: Extractor, files: Sequence[str], *, jobs: int = -1, dask: st
     elif jobs == 1 or len(files) <= FEW:
         yield from ([(file, function(file))] for file in files)
     else:
-        with _Processes(jobs) as processes:
+        with Processes(jobs) as processes:
             yield from _windows(files, function, processes.map, EACH * jobs)
 
 
@@ -59,7 +52,7 @@ def _windows(files: Sequence[str], function: Callable[[str], Any], over: Map, si
     for start in range(0, len(files), size):
         window = files[start : start + size]
         found = dict(over(function, [file for file in dict.fromkeys(window) if file != "-"]))
-        yield [(file, function(file) if file == "-" else found[file] or f"{file}: {KILLED}") for file in window]
+        yield [(file, function(file) if file == "-" else found[file] or f"{file}: {KILLED}.") for file in window]
 
 
 def _features(file: str, extractor: Extractor, folder: Path = Path()) -> Any:
@@ -74,42 +67,3 @@ def _unfit(card: dict, path: Path | None) -> str:
     Extractor(card)  # says so if its features are of another version here
     seen = path is None or path.exists()
     return "" if seen else f"does not see {path}: it needs the same folders under the same names."
-
-
-def _cores() -> int:
-    """Return the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class _Processes:
-    """Processes of one thread each, a new set when a file has killed one."""
-
-    def __init__(self, jobs: int):
-        self._jobs = jobs
-        self._pool = self._new(jobs)
-
-    def __enter__(self) -> "_Processes":
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def _new(self, jobs: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))  # a fork copies locks that others hold
-
-    def map(self, function: Callable[[str], Any], items: Sequence[str]) -> Iterator[tuple[str, Any]]:
-        """Yield each item with ``function(item)``, or with None if it kills its process."""
-        suspects = []
-        for item, future in [(item, self._pool.submit(function, item)) for item in items]:
-            try:
-                yield item, future.result()
-            except BrokenProcessPool:  # whoever did it, all that were not finished end so
-                suspects.append(item)
-        for item in suspects:
-            with self._new(1) as alone:
-                try:
-                    yield item, alone.submit(function, item).result()
-                except BrokenProcessPool:
-                    yield item, None
-        if suspects:
-            self._pool = self._new(self._jobs)

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from extract_feats import channel
-from utils import plugins
+from extract_feats.base.recipe import Recipe
 from utils.audio.decode import title
 from utils.audio.prepare import inspect, prepare, read_wave
 from utils.errors import ConfigError, DataError
@@ -36,7 +36,7 @@ class Extractor:
         except (KeyError, TypeError) as error:
             raise ConfigError(f"model.json: damaged, it lacks {error}. Train the model again.") from error
         self.card = parts[0] if self._alone else {"members": parts}
-        self._recipes = [_Recipe(part) for part in parts]
+        self._recipes = [_recipe(part) for part in parts]
 
     def __reduce__(self) -> tuple:
         """Another process gets the card, and makes of it one extractor for all files."""
@@ -87,11 +87,14 @@ class Extractor:
         return self._extracted(waves, "window")
 
     def _extracted(self, waves: Mapping[str, np.ndarray], source: str | Path | BinaryIO):
-        found: dict[str, np.ndarray] = {}
+        extracted: dict[Recipe, np.ndarray] = {}
         for recipe in self._recipes:
-            if recipe.key not in found:
-                found[recipe.key] = recipe.extract(waves[recipe.wave], source)
-        features = [found[recipe.key] for recipe in self._recipes]
+            if recipe not in extracted:
+                try:
+                    extracted[recipe] = recipe.extract(waves[recipe.wave])
+                except DataError as error:
+                    raise DataError(f"{title(source)}: {error}") from error
+        features = [extracted[recipe] for recipe in self._recipes]
         return features[0] if self._alone else features
 
 
@@ -100,24 +103,17 @@ def _rebuilt(card: str) -> Extractor:
     return Extractor(json.loads(card))
 
 
-class _Recipe:
-    """How one model's features are made; ``wave`` and ``key`` are equal where the wave and the features are."""
+def _recipe(card: Mapping[str, Any]) -> Recipe:
+    """Return how one model's features are made.
 
-    def __init__(self, card: Mapping[str, Any]):
-        self.rate, self.clip = card["rate"], card["clip"]
-        self.arguments = {key: value for key, value in card["features"].items() if key != "name"}
-        self.module = plugins.get("features", card["features"]["name"]).load()
-        version = self.module.layout(**self.arguments).version
-        if version != card["feature_version"]:
-            raise ConfigError(
-                f"{card['name']} was trained on features of version {card['feature_version']}; here it is {version}. "
-                "Install the requirements it was trained with, or preprocess and train again."
-            )
-        self.wave = repr((self.rate, sorted(self.clip.items())))
-        self.key = repr((self.wave, sorted(card["features"].items())))
-
-    def extract(self, wave: np.ndarray, source: str | Path | BinaryIO) -> np.ndarray:
-        try:
-            return self.module.extract(wave, self.rate, **self.arguments)
-        except DataError as error:
-            raise DataError(f"{title(source)}: {error}") from error
+    Raises:
+        ConfigError: the features here are of another version than in training.
+    """
+    recipe = Recipe.of(card["features"], card["rate"], card["clip"])
+    version = recipe.layout.version
+    if version != card["feature_version"]:
+        raise ConfigError(
+            f"{card['name']} was trained on features of version {card['feature_version']}; here it is {version}. "
+            "Install the requirements it was trained with, or preprocess and train again."
+        )
+    return recipe

@@ -43,7 +43,7 @@ SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 HEAVY = ("tensorflow", "keras", "sklearn", "librosa")
 KERAS_FILES = {  # and all of models/dnn/
     f"models/{name}.py"
-    for name in ("keras_model", "attention", "finetune", "gradients", "layers", "images", "training")
+    for name in ("keras_model", "attention_map", "finetune", "gradients", "layers", "images", "training")
 }
 CONVERTERS = {"extract_feats/convert/graphs.py"}  # run by hand, once a file
 SOURCES = sorted(path for room in (*ROOMS, "tests", "benchmarks") for path in (ROOT / room).rglob("*.py")) + sorted(

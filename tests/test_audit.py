@@ -167,8 +167,10 @@ def test_a_scaler_over_everything(tmp_path, monkeypatch):
 
 
 def test_statistics_of_speakers_over_everything(tmp_path, monkeypatch):
-    data, original = dataset(), common.EmotionModel.both_ways
-    monkeypatch.setattr(common.EmotionModel, "both_ways", lambda self, part, copies=None: original(self, data, copies))
+    data, original = dataset(), common.EmotionModel.with_and_without_speaker
+    monkeypatch.setattr(
+        common.EmotionModel, "with_and_without_speaker", lambda self, part, copies=None: original(self, data, copies)
+    )
     caught(audited(data, config(normalise="speaker"), tmp_path), "statistics of speakers", "test clips")
 
 
@@ -188,7 +190,7 @@ def test_calibration_on_test_clips(tmp_path, monkeypatch):
     data, original = dataset(), SklearnModel._fit
 
     def greedy(self, part, statistics, validation=None, **options):
-        return original(self, data, self.unknown_speaker(len(data)), validation, **options)
+        return original(self, data, self.global_statistics(len(data)), validation, **options)
 
     monkeypatch.setattr(SklearnModel, "_fit", greedy)
     caught(audited(data, config(), tmp_path), "calibration", "test clips")
@@ -240,8 +242,8 @@ def test_a_network_stopped_by_the_test_part_or_begun_from_one_that_heard_it(tmp_
 def test_a_network_stopped_by_what_it_learns_from(tmp_path):
     data = dataset()
     model = fit.fit(data[:30], None, config(), seed=1)
-    model.used.add("validation", data[20:40])
-    model.used.add("test", data[60:])
+    model.usage.add("validation", data[20:40])
+    model.usage.add("test", data[60:])
     found = leakage.judge(audit_record.fitted(model, data, 1), config(CNN))
     caught(found, "early stopping", "clips that the network also learns from")
 
@@ -250,7 +252,7 @@ def test_a_network_stopped_by_what_it_learns_from(tmp_path):
 
 
 def test_without_a_record_nothing_is_called_clean(tmp_path, monkeypatch):
-    monkeypatch.setattr("models.usage.Usage.add", lambda self, purpose, data: None)
+    monkeypatch.setattr("models.usage.ClipUsage.add", lambda self, purpose, data: None)
     found = audited(dataset(), config(), tmp_path)
     assert found["verdict"] == "not audited"
     assert {f["kind"] for f in found["findings"]} == {"record"}

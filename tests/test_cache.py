@@ -13,10 +13,11 @@ from filelock import FileLock
 from pyarrow import parquet
 from threadpoolctl import threadpool_limits
 
+from extract_feats.base.recipe import Recipe
 from extract_feats.cache import fill as cache
 from extract_feats.cache import known_files, parallel
 from extract_feats.cache import read as load
-from extract_feats.cache.store import FeatureStore, Recipe, key
+from extract_feats.cache.store import FeatureStore, key
 from utils import config as configs
 from utils.audio.prepare import Sound, read_wave
 from utils.dataset import Frames

@@ -16,7 +16,7 @@ from toy import LABELS, dataset, outcome, write_config
 import predict
 import preprocess
 import train
-from evaluation.checkpoint import finished, predictions
+from evaluation.checkpoint import finished, predictions, protocol
 from evaluation.checkpoint import write as checkpoint
 from evaluation.scores import calibration
 from evaluation.splits.folds import draw_folds

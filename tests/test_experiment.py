@@ -19,7 +19,7 @@ from evaluation.splits.folds import draw_folds, validation_rows
 from evaluation.studies import comparison
 from evaluation.training import cross_validation, enrolment, fit
 from evaluation.training.workspace import Workspace
-from models.temperature import tempered
+from models.temperature import apply_temperature
 from prediction import answering
 from prediction.predictor import Predictor
 from utils import config as configs
@@ -191,7 +191,7 @@ def test_a_network_is_scored_and_shipped_calibrated(tmp_path):
     for number, fold in enumerate(outcome.folds):
         rest = np.setdiff1d(np.arange(len(data)), fold.test)
         assert each[number] == calibration.fit(data.truth[rest], raw[rest])
-        expected = tempered(raw[fold.test], each[number])
+        expected = apply_temperature(raw[fold.test], each[number])
         np.testing.assert_array_equal(outcome.probabilities[fold.test], expected)
     assert found["calibration"]["temperature"] == calibration.fit(data.truth, raw) == model.temperature_ != 1
     assert found["calibration"]["log_loss"]["after"] == pytest.approx(found["log_loss"])
@@ -200,7 +200,7 @@ def test_a_network_is_scored_and_shipped_calibrated(tmp_path):
     np.testing.assert_allclose(shipped, model.probabilities(data.features), atol=1e-5)
     model.temperature_ = 1.0
     np.testing.assert_allclose(
-        shipped, tempered(model.probabilities(data.features), found["calibration"]["temperature"]), atol=1e-5
+        shipped, apply_temperature(model.probabilities(data.features), found["calibration"]["temperature"]), atol=1e-5
     )
     loaded = type(model).load(tmp_path / "run", model.section, LABELS)
     np.testing.assert_allclose(loaded.probabilities(data.features), shipped, atol=1e-5)

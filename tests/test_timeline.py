@@ -24,6 +24,7 @@ from utils.audio import stream
 from utils.audio.decode import decode
 from utils.audio.voice_activity import FRAME_SECONDS, RATE, VoiceActivity, segments
 from utils.errors import ConfigError, DataError
+from utils.plots import palette
 from utils.plots import timeline as timeline_plots
 
 LABELS = ["angry", "sad", "other"]
@@ -424,8 +425,8 @@ def test_changes_are_marked_where_there_is_room():
 
 
 def test_colours_differ():
-    labels = [*timeline_plots.COLOURS, "joyous", "tired"]
-    assert len(set(timeline_plots.colours(labels).values())) == len(labels)
+    labels = [*palette.COLOURS, "joyous", "tired"]
+    assert len(set(palette.colours(labels).values())) == len(labels)
 
 
 def test_channel_names():

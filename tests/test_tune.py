@@ -31,7 +31,7 @@ from tests.toy import dataset, outcome, write_config
 from utils import config as configs
 from utils import plugins
 from utils.errors import ConfigError, DataError
-from utils.plots import tuning as tuning_plots
+from utils.plots.tuning import search_history, setting_importance
 
 GRID = {"model.C": {"choices": [0.01, 1.0, 100.0]}, "model.kernel": {"choices": ["linear", "rbf"]}}
 WIDE = {"model.C": {"low": 0.001, "high": 100, "log": True}, "model.kernel": {"choices": ["linear", "rbf"]}}
@@ -553,13 +553,13 @@ def test_users_errors_are_one_line(ranges, options, words, run, monkeypatch):
 
 
 def test_the_plots_show_every_trial_and_refuse_nothing_to_show():
-    figure = tuning_plots.search_history([0.2, None, 0.5, 0.4], title="t")
+    figure = search_history([0.2, None, 0.5, 0.4], title="t")
     (axes,) = figure.axes
     shown = [points.get_offsets() for points in axes.collections]
     assert [len(points) for points in shown] == [3, 1] and shown[1][0][0] == 2
     assert axes.lines[0].get_ydata().tolist() == [0.2, 0.2, 0.5, 0.5]
-    bars = tuning_plots.importance({"model.C": 0.7, "model.kernel": 0.3}).axes[0]
+    bars = setting_importance({"model.C": 0.7, "model.kernel": 0.3}).axes[0]
     assert [patch.get_width() for patch in bars.patches] == [0.3, 0.7]
-    for call in (lambda: tuning_plots.search_history([None]), lambda: tuning_plots.importance({})):
+    for call in (lambda: search_history([None]), lambda: setting_importance({})):
         with pytest.raises(DataError):
             call()

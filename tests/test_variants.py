@@ -135,8 +135,8 @@ def test_copies_scale_nothing_and_are_scaled_by_their_speakers_own_clips(normali
     if normalise == "speaker":
         for row in (0, 30, 72, 150, 215):  # clips and copies, the first way
             same = data.features[data.speakers == trained.speakers[row]]
-            np.testing.assert_allclose(statistics.mean[statistics.of[row]], same.mean(axis=0), rtol=1e-4)
-        assert (statistics.of[216:] == 6).all() and (statistics.of[:216] < 6).all()  # the second: as if not known
+            np.testing.assert_allclose(statistics.mean[statistics.rows[row]], same.mean(axis=0), rtol=1e-4)
+        assert (statistics.rows[216:] == 6).all() and (statistics.rows[:216] < 6).all()  # the second: as if not known
 
 
 # balance

@@ -93,7 +93,7 @@ def _pictures(sound: Sound, models: Sequence[Model], voices: Sequence[Any], kept
         weights = model.predictor.attention([features], voice)[0] * len(features)
         times = frame_seconds(model.card["features"], model.card["rate"], len(features), length)
         decibels, khz = plots.levels(own, model.card["rate"])
-        drawn = explanation_plots.clip(decibels, length, khz, {}, attention=(times, weights), width=WIDE)
+        drawn = explanation_plots.clip_explanation(decibels, length, khz, {}, attention=(times, weights), width=WIDE)
         words = text.attention(times, weights)
         _picture(drawn, f"Spectrogram with attention. {words}",
                  f"Spectrogram, and over it what {text.code(model.name)} attends to. {words}")  # fmt: skip

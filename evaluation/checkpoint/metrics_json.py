@@ -67,7 +67,7 @@ def holdout_scores(data: Dataset, config: Config, model: EmotionModel) -> dict[s
     if not len(held_out):
         return None
     part = data[held_out]
-    model.used.add("test", part)
+    model.usage.add("test", part)
     return {"speakers": sorted(set(part.speakers.tolist())), "n_clips": len(part)} | metrics.scores(
         part.truth, model.probabilities(part.features), data.labels
     )

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from evaluation.exploration import analysis as exploration
 from evaluation.exploration.inventory import RECORDED
 from evaluation.exploration.survey import MEANS, Found
-from utils import plots
-from utils.plots import corpus as corpus_plots
-from utils.plots import exploration as exploration_plots
+from utils.plots import save
+from utils.plots.corpus import boxes_by_emotion, class_counts, recording_histograms, speaker_counts
+from utils.plots.exploration import clips_on_plane, correlation_map, feature_means, shortened, variance_shares
 
 HISTOGRAMS = ("seconds", "rms_db", "snr_db", "bandwidth_hz")
 
@@ -30,32 +30,32 @@ def write(found: Found, folder: Path, *, report: Callable[[int, int], None] = la
         if figure is None:
             (folder / f"{name}.png").unlink(missing_ok=True)
         else:
-            plots.save(figure, folder / f"{name}.png")
+            save(figure, folder / f"{name}.png")
             names.append(f"{name}.png")
         report(number, len(DRAWN))
     return names
 
 
 def _classes(found: Found) -> Figure:
-    return corpus_plots.classes(found["classes"], found["labels"], title=f"{found['name']}: clips of each emotion")
+    return class_counts(found["classes"], found["labels"], title=f"{found['name']}: clips of each emotion")
 
 
 def _speakers(found: Found) -> Figure | None:
     if not any(row["speaker"] for row in found["speakers"]):
         return None
-    return corpus_plots.speakers(found["speakers"], found["labels"], title=f"{found['name']}: clips of each speaker")
+    return speaker_counts(found["speakers"], found["labels"], title=f"{found['name']}: clips of each speaker")
 
 
 def _recordings(found: Found) -> Figure:
     facts = {name: found["facts"][name] for name in HISTOGRAMS}
     title = f"{found['name']}: the recordings"
-    return corpus_plots.recordings(facts, found["data"].facts["corpus"], RECORDED, title=title)
+    return recording_histograms(facts, found["data"].facts["corpus"], RECORDED, title=title)
 
 
 def _recordings_by_emotion(found: Found) -> Figure:
     columns = [(RECORDED[name], found["facts"][name]) for name in HISTOGRAMS[:3]]
     title = f"{found['name']}: the recordings by emotion"
-    return corpus_plots.by_emotion(columns, found["data"].truth, found["labels"], title=title, across=3)
+    return boxes_by_emotion(columns, found["data"].truth, found["labels"], title=title, across=3)
 
 
 def _effects(found: Found) -> Figure:
@@ -63,25 +63,25 @@ def _effects(found: Found) -> Figure:
     voices, _ = exploration.codes(found["data"].speakers)
     chance = exploration.chance(found["data"].truth), exploration.chance(voices)
     title = f"{found['name']}: what each feature knows"
-    return exploration_plots.effects(shares["emotion"], shares.get("speaker"), found["families"], chance, title=title)
+    return variance_shares(shares["emotion"], shares.get("speaker"), found["families"], chance, title=title)
 
 
 def _means(found: Found) -> Figure:
     names = [found["names"][column] for column in found["strongest"][:MEANS]]
     title = f"{found['name']}: the strongest features, mean of each emotion"
-    return exploration_plots.means(found["standard_means"], names, found["labels"], title=title)
+    return feature_means(found["standard_means"], names, found["labels"], title=title)
 
 
 def _boxes(found: Found) -> Figure:
-    columns = [(exploration_plots.shortened(found["names"][column], 40), values) for column, values in found["boxes"]]
+    columns = [(shortened(found["names"][column], 40), values) for column, values in found["boxes"]]
     title = f"{found['name']}: the strongest features, in standard deviations"
-    return corpus_plots.by_emotion(columns, found["data"].truth, found["labels"], title=title)
+    return boxes_by_emotion(columns, found["data"].truth, found["labels"], title=title)
 
 
 def _correlations(found: Found) -> Figure:
     r, columns = found["correlations"]
     title = f"{found['name']}: correlation of the {len(columns)} strongest features"
-    return exploration_plots.correlation(r, [found["names"][column] for column in columns], title=title)
+    return correlation_map(r, [found["names"][column] for column in columns], title=title)
 
 
 def _pca(found: Found) -> Figure:
@@ -89,7 +89,7 @@ def _pca(found: Found) -> Figure:
     first, second = (*seen["explained"], 0.0)[:2]
     words = f"component 1, {first:.0%} of the variance", f"component 2, {second:.0%}"
     title = f"{found['name']}: principal components"
-    return exploration_plots.clips(seen["pca"], groupings(found), words, title=title)
+    return clips_on_plane(seen["pca"], groupings(found), words, title=title)
 
 
 def _tsne(found: Found) -> Figure:
@@ -97,7 +97,7 @@ def _tsne(found: Found) -> Figure:
     n, rows = len(found["data"]), seen["rows"]
     some = f" of {len(rows):,} of {n:,} clips, by chance" if len(rows) < n else ""
     chosen = {word: (groups[rows], names) for word, (groups, names) in groupings(found).items()}
-    return exploration_plots.clips(seen["tsne"], chosen, ("", ""), title=f"{found['name']}: t-SNE{some}")
+    return clips_on_plane(seen["tsne"], chosen, ("", ""), title=f"{found['name']}: t-SNE{some}")
 
 
 def groupings(found: Found) -> Mapping[str, tuple[np.ndarray, list[str]]]:

@@ -8,8 +8,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from models.common import EmotionModel
-from models.moments import moments, usable
-from models.usage import Clips, Usage
+from models.moments import moments, safe_std
+from models.usage import Clips, ClipUsage
 from utils.dataset import Dataset, Frames
 
 FILE = "audit.parquet"
@@ -32,7 +32,7 @@ def rows(fold: int, purpose: str, clips: Clips) -> pa.Table:
     )
 
 
-def table(usage: Usage, fold: int, *, only: Sequence[str] = (), prefix: str = "") -> pa.Table:
+def table(usage: ClipUsage, fold: int, *, only: Sequence[str] = (), prefix: str = "") -> pa.Table:
     """Return all that was noted while a fold's model learned and was scored; of a start, what its weights heard.
 
     Args:
@@ -56,14 +56,14 @@ def fitted(model: EmotionModel, data: Dataset, fold: int) -> pa.Table:
 
     That is computed anew from the features, so a scaler that was fitted on more than it was handed is found out.
     """
-    found = table(model.used, fold)
+    found = table(model.usage, fold)
     row_of = {identity: row for row, identity in enumerate(data.ids.tolist())}
-    given = np.array([row_of.get(identity, -1) for identity in model.used.ids("scale").tolist()], np.int64)
+    given = np.array([row_of.get(identity, -1) for identity in model.usage.ids("scale").tolist()], np.int64)
     if len(given) and (given >= 0).all():
         features = data.features[given]
         mean, std = moments(features.clips if isinstance(features, Frames) else [features])
         slack = 1e-6 * (np.abs(mean) + std)
-        same = np.abs(model.mean_ - mean) <= slack, np.abs(model.std_ - usable(std, np.abs(mean))) <= slack
+        same = np.abs(model.mean_ - mean) <= slack, np.abs(model.std_ - safe_std(std, np.abs(mean))) <= slack
         if not np.all(same):
             found = pa.concat_tables([found, rows(fold, "misscaled", Clips.of(data[given]))])
     return found

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from evaluation.scores import metrics
-from models.temperature import FLOOR, tempered
+from models.temperature import FLOOR, apply_temperature
 
 LIMITS = (0.1, 10.0)  # between which a temperature is looked for
 BINS = 10  # of the reliability diagram
@@ -59,7 +59,7 @@ def cross_fitted(truth: np.ndarray, probabilities: np.ndarray, fold: np.ndarray)
         for number in numbers:
             others, mine = tested & (fold != number), fold == number
             each[number] = fit(truth[others], probabilities[others])
-            calibrated[mine] = tempered(probabilities[mine], each[number])
+            calibrated[mine] = apply_temperature(probabilities[mine], each[number])
     whole = fit(truth[tested], probabilities[tested]) if len(numbers) > 1 else 1.0
     found: dict[str, Any] = {"temperature": whole, "fold_temperatures": each}
     for name in ("ece", "log_loss", "brier"):

@@ -15,9 +15,8 @@ from evaluation.leakage import training_set as heard
 from evaluation.scores import metrics
 from evaluation.splits.folds import Fold
 from evaluation.training import enrolment
-from evaluation.training.enrolment import LEVELS
 from evaluation.training.ensemble import MemberFeatures
-from models.moments import moments, usable
+from models.moments import moments, safe_std
 from prediction.predictor import Graph, Predictor, Speaker
 from utils.config import Config
 from utils.dataset import Dataset, Features, Frames
@@ -101,11 +100,10 @@ def tested(model: "Served", data: Dataset, config: Config) -> Outcome:
     started, n = time.monotonic(), len(data)
     probabilities = model.probabilities(data.features)
     own = enrolment.confusion_of_draws(data.truth, probabilities.argmax(axis=1), len(data.labels))
-    by_information = {"none": float(metrics.uar(own))} | dict.fromkeys(LEVELS)
+    by_information = {"none": float(metrics.uar(own))} | dict.fromkeys(enrolment.LEVELS)
     if model.predictor.takes_speaker and (data.speakers != "").all():
-        for name, predicted in enrolment.adapted_predictions(
-            model, data, np.random.default_rng([config.seed, 0])
-        ).items():
+        rng = np.random.default_rng([config.seed, 0])
+        for name, predicted in enrolment.adapted_predictions(model, data, rng).items():
             counts = enrolment.confusion_of_draws(data.truth, predicted, len(data.labels))
             by_information[name] = float(metrics.uar(counts)) if counts.any() else None
     folds = [Fold(np.arange(0), np.arange(n), config.name)]
@@ -123,7 +121,7 @@ class Known:
 
 
 class Served:
-    """A checkpoint's graphs on features from the cache, as ``enrolment.adapted_predictions`` asks of a model.
+    """A checkpoint's graphs on features from the cache, as ``adapted_predictions`` asks of a model.
 
     Args:
         predictor: the checkpoint, opened.
@@ -161,7 +159,7 @@ class Served:
         return Known([[_own(graph, column) for graph, column in zip(graphs, zip(*g, strict=True), strict=True)]
                       for g in groups], of)  # fmt: skip
 
-    def enrolled(self, features: Features | MemberFeatures, clips: int) -> Known:
+    def enrolled_statistics(self, features: Features | MemberFeatures, clips: int) -> Known:
         """Return the statistics for ``clips`` clips of one speaker who gave ``features`` as unlabelled examples."""
         return Known([self.predictor.enrolled(_clips(features))], np.zeros(clips, np.int64))
 
@@ -172,7 +170,7 @@ def _own(graph: Graph, clips: Sequence[np.ndarray]) -> Any:
         return None
     mean, std = moments(list(clips) if graph.card["frames"] else [np.stack(clips)])
     _, usual = graph.unknown_speaker()
-    return mean, usable(std, usual, usual)
+    return mean, safe_std(std, usual, usual)
 
 
 def _clips(features: Features | MemberFeatures) -> list:

@@ -65,7 +65,7 @@ def _run_fold(data: Dataset, config: Config, folds: Sequence[Fold], number: int,
         data, config, fold, number, state=workspace.state(part), report=lambda line: workspace.report(here | line)
     )
     test = data[fold.test]
-    model.used.add("test", test)
+    model.usage.add("test", test)
     used = record.fitted(model, data, number + 1)
     arrays = {"none": model.probabilities(test.features)}
     if config.normalise == "speaker":

@@ -19,7 +19,7 @@ class Adaptable(Protocol):
 
     def speaker_statistics(self, data: Dataset) -> Any: ...
 
-    def enrolled(self, features: Features, clips: int) -> Any: ...
+    def enrolled_statistics(self, features: Features, clips: int) -> Any: ...
 
 
 def adapted_predictions(model: Adaptable, test: Dataset, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -39,7 +39,7 @@ def adapted_predictions(model: Adaptable, test: Dataset, rng: np.random.Generato
                 if not len(given):
                     continue  # a speaker with one clip has none left to score
                 scored = np.delete(rows, given)
-                statistics = model.enrolled(test.features[rows[given]], len(scored))
+                statistics = model.enrolled_statistics(test.features[rows[given]], len(scored))
                 predicted[name][draw, scored] = model.probabilities(test.features[scored], statistics).argmax(axis=1)
     return predicted
 

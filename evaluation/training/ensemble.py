@@ -28,7 +28,7 @@ from evaluation.training import fit, inner_folds
 from evaluation.training.enrolment import LEVELS
 from evaluation.training.workspace import Workspace
 from models.combination import combined
-from models.usage import Usage
+from models.usage import ClipUsage
 from prediction.predictor import Predictor
 from utils import plugins
 from utils.config import Config
@@ -156,7 +156,7 @@ def _combine_fold(
     workspace: Workspace,
 ) -> list:  # fmt: skip
     """Predict one fold's test part; return the tables of the clips that were used."""
-    fold, combiner, used, tables = outcome.folds[number], _combiner(config), Usage(), []
+    fold, combiner, used, tables = outcome.folds[number], _combiner(config), ClipUsage(), []
     used.add("part", data[fold.train])
     if combiner.learns:
         training = inner_folds.inner_out_of_fold(data, config, members, fold, number, workspace)
@@ -180,7 +180,7 @@ def ship(data: Dataset, config: Config, members: Sequence[Member], outcome: Outc
     tested = outcome.tested
     predicted = out_of_fold(data, outcome.folds, members)[tested]
     model = Ensemble(members, _combiner(config).fit(predicted, data.truth[tested]).combination_)
-    model.used.add("part", data[tested])
+    model.usage.add("part", data[tested])
     return model
 
 
@@ -188,7 +188,7 @@ class Ensemble:
     """The members as shipped and their combination; in a checkpoint, members/*.onnx and model.json."""
 
     def __init__(self, members: Sequence[Member], combination: Mapping[str, Sequence]):
-        self.members, self.combination, self.used = members, combination, Usage()
+        self.members, self.combination, self.usage = members, combination, ClipUsage()
 
     def probabilities(self, features: MemberFeatures) -> np.ndarray:
         """Return (n, classes) float32 by the members' graphs, without information on the speakers."""

@@ -104,15 +104,15 @@ def fit(
     """Return the config's model, fitted on ``data``; ``epochs`` overrides the config's where there is no validation."""
     rng = np.random.default_rng(seed)
     model = model_class(config.model)(config.model, data.labels, normalise=config.normalise, seed=seed)
-    model.used.add("part", data)
+    model.usage.add("part", data)
     if config.balance == "oversample":
         data = oversampled(data, rng)
-        model.used.add("balance", data)
+        model.usage.add("balance", data)
     copies = data.copies() if data.variants else None
     if config.balance == "augment":
         copies = fill_up(data.truth, copies, rng)
     if copies:
-        model.used.add("copies", copies)
+        model.usage.add("copies", copies)
     if model.file != "model.keras":
         return model.fit(data, copies=copies)
     train = config.train if epochs is None else config.train.model_copy(update={"epochs": epochs})

@@ -128,7 +128,7 @@ def _fit(
         part, member.config, parts[inner], 100 * (number + 1) + inner,  # other initial weights in every fit
         state=workspace.state(name), report=lambda line: workspace.report(here | line),
     )  # fmt: skip
-    used = record.table(model.used, number + 1, only=NOTED, prefix="inner ")
+    used = record.table(model.usage, number + 1, only=NOTED, prefix="inner ")
     test = part[parts[inner].test]
     probabilities = model.probabilities(test.features)
     workspace.save(name, used, {"seconds": time.monotonic() - started}, probabilities=probabilities)

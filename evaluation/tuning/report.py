@@ -14,10 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 from evaluation.tuning import search as tuning
 from evaluation.tuning import study as studies
 from evaluation.tuning.space import Space, with_values
-from utils import plots
 from utils.config import Config
 from utils.errors import ConfigError
-from utils.plots import tuning as tuning_plots
+from utils.plots import save
+from utils.plots.tuning import search_history, setting_importance
 
 MARK = "# Tuned by tune.py"  # how a best config begins: only such a file is written over
 
@@ -85,10 +85,10 @@ def _table(trials: Sequence[FrozenTrial], space: Space, path: Path) -> None:
 def _plots(trials: Sequence[FrozenTrial], config: Config, study: optuna.Study, folder: Path) -> None:
     values = [trial.value if trial.state == TrialState.COMPLETE else None for trial in trials]
     title = f"{config.name}: UAR on the speakers searched on"
-    plots.save(tuning_plots.search_history(values, title=title), folder / "history.png")
+    save(search_history(values, title=title), folder / "history.png")
     if shares := tuning.importances(study, seed=config.seed):
         title = f"{config.name}: share of the variance of UAR, complete trials"
-        plots.save(tuning_plots.importance(shares, title=title), folder / "importance.png")
+        save(setting_importance(shares, title=title), folder / "importance.png")
 
 
 def _config(best: Config, out: Path, how: str) -> None:

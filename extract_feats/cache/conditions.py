@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from augmentation.base.variants import variants
+from extract_feats.base.recipe import Recipe
 from extract_feats.cache import fill as cache
-from extract_feats.cache.store import FeatureStore, Recipe, key
+from extract_feats.cache.store import FeatureStore, key
 from utils.config import Config
 from utils.dataset import Dataset, Features
 

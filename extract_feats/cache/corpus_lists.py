@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from corpora import Rejected, Utterance
-from extract_feats.cache.store import Recipe
+from extract_feats.base.recipe import Recipe
 from utils.audio.prepare import Sound
 from utils.config import Config
 from utils.errors import ConfigError

@@ -16,12 +16,13 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 import corpora
 from corpora import Rejected, Utterance
+from extract_feats.base.recipe import Recipe
 from extract_feats.cache import parallel
 from extract_feats.cache.corpus_lists import corpus_folder, write_clips, write_rejected
 from extract_feats.cache.known_files import KnownFiles
 from extract_feats.cache.parallel import Done
 from extract_feats.cache.read import choose
-from extract_feats.cache.store import FeatureStore, Recipe, key
+from extract_feats.cache.store import FeatureStore, key
 from utils.audio.prepare import Sound
 from utils.config import Config
 from utils.errors import ConfigError

@@ -9,8 +9,9 @@ import numpy as np
 from joblib import Parallel, delayed, parallel_config
 from threadpoolctl import threadpool_limits
 
+from extract_feats.base.recipe import Recipe
 from extract_feats.cache.known_files import stamp
-from extract_feats.cache.store import FeatureStore, Recipe, key
+from extract_feats.cache.store import FeatureStore, key
 from utils import cluster, plugins
 from utils.audio.decode import decode
 from utils.audio.prepare import Sound, inspect, prepare
@@ -74,7 +75,7 @@ def _on_cluster(todo: list[Path], store: FeatureStore, address: str) -> Iterator
 
 def unfit(recipe: Recipe, path: Path | None) -> str:
     """Return why this process would not extract what the caller's would; "" if it does."""
-    version = plugins.get("features", recipe.plugin).load().layout(**recipe.arguments).version
+    version = plugins.call("features", {"name": recipe.plugin, **recipe.arguments}, "layout").version
     if version != recipe.layout.version:
         return f"its features are of version {version}, not {recipe.layout.version}: install the same requirements."
     if path and not path.exists():

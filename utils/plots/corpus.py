@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from utils.plots.style import BLUE, BLUES, GREY, INK, LINE, ORANGE, new_figure, tidy
-from utils.plots.timeline import OTHERS, colours
+from utils.plots.palette import OTHERS, colours
+from utils.plots.style import BLUE, BLUES, GREY, INK, LINE, ORANGE, colour_bar, new_figure, tidy
 
 SEXES = {"female": ORANGE, "male": BLUE, "unknown": "#9aa5ae"}
 COLUMNS = 3  # corpora side by side
@@ -19,7 +19,7 @@ COUNTED = 26  # nor for numbers in their cells
 BINS = 40
 
 
-def classes(counts: Mapping[str, Mapping[str, np.ndarray]], labels: Sequence[str], *, title: str = "") -> Figure:
+def class_counts(counts: Mapping[str, Mapping[str, np.ndarray]], labels: Sequence[str], *, title: str = "") -> Figure:
     """Return the clips of each label as bars, stacked by sex, a panel a corpus.
 
     Args:
@@ -52,7 +52,7 @@ def classes(counts: Mapping[str, Mapping[str, np.ndarray]], labels: Sequence[str
     return figure
 
 
-def speakers(rows: Sequence[Mapping[str, Any]], labels: Sequence[str], *, title: str = "") -> Figure:
+def speaker_counts(rows: Sequence[Mapping[str, Any]], labels: Sequence[str], *, title: str = "") -> Figure:
     """Return the clips of each speaker by label as a heat map, a panel a corpus.
 
     Args:
@@ -81,7 +81,7 @@ def speakers(rows: Sequence[Mapping[str, Any]], labels: Sequence[str], *, title:
                 axes.annotate(str(clips), (x + 0.5, y + 0.5), ha="center", va="center", size=8, color=colour)
         voices = len([word for word in own if word["speaker"]])
         axes.set_title(f"{corpus}, {voices:,} speaker{'s' * (voices != 1)} known", loc="left", size=11, color=INK)
-        _bar(figure, image, axes, "clips")
+        colour_bar(figure, image, axes, "clips", aspect=18, ticks=MaxNLocator(6, integer=True))
     figure.suptitle(title, x=0.012, ha="left", size=13, color=INK)
     return figure
 
@@ -100,7 +100,9 @@ def _speaker_ticks(axes: Axes, words: Sequence[str]) -> None:
     axes.set_xlabel("speakers, in the order of speakers.csv", color=GREY, size=10)
 
 
-def recordings(facts: Mapping[str, np.ndarray], corpus: np.ndarray, words: Mapping[str, str], *, title: str) -> Figure:
+def recording_histograms(
+    facts: Mapping[str, np.ndarray], corpus: np.ndarray, words: Mapping[str, str], *, title: str
+) -> Figure:
     """Return histograms of what the recordings are like, a panel a fact, a line a corpus.
 
     Args:
@@ -134,7 +136,7 @@ def recordings(facts: Mapping[str, np.ndarray], corpus: np.ndarray, words: Mappi
     return figure
 
 
-def by_emotion(
+def boxes_by_emotion(
     columns: Sequence[tuple[str, np.ndarray]],
     truth: np.ndarray,
     labels: Sequence[str],
@@ -189,10 +191,3 @@ def _key(figure: Figure, shades: Mapping[str, str]) -> None:
             handles=handles, loc="outside lower center", ncols=min(6, len(handles)), frameon=False, fontsize=9.5,
             labelcolor=INK,
         )  # fmt: skip
-
-
-def _bar(figure: Figure, image: Any, axes: Axes, word: str) -> None:
-    bar = figure.colorbar(image, ax=axes, pad=0.015, aspect=18, ticks=MaxNLocator(6, integer=True))
-    bar.set_label(word, color=GREY, size=9)
-    bar.ax.tick_params(color=LINE, labelcolor=GREY, labelsize=8)
-    bar.outline.set_visible(False)

@@ -5,16 +5,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from utils.plots.style import BLUE, GREY, INK, LINE, ORANGE, new_figure, tidy, wrap
+from utils.plots.style import BLUE, DIVERGING, GREY, INK, LINE, ORANGE, colour_bar, new_figure, tidy, wrap
 
-BOTH = LinearSegmentedColormap.from_list("both", [ORANGE, "#f7f7f7", BLUE])
 COLUMNS = 3
 
 
-def attention(found: Mapping[str, Any], *, title: str = "") -> Figure:
+def attention_over_time(found: Mapping[str, Any], *, title: str = "") -> Figure:
     """Return mean attention over relative time: right against wrong answers, then each class against all.
 
     Args:
@@ -43,7 +41,7 @@ def attention(found: Mapping[str, Any], *, title: str = "") -> Figure:
     return figure
 
 
-def maps(found: Mapping[str, Any], *, title: str = "") -> Figure:
+def mean_maps(found: Mapping[str, Any], *, title: str = "") -> Figure:
     """Return mean maps over all clips and by class: families by time, or by class where there is none.
 
     Args:
@@ -52,12 +50,9 @@ def maps(found: Mapping[str, Any], *, title: str = "") -> Figure:
     """
     panels = {"all clips": found["mean"], **found["classes"]}
     most = max(np.abs(values).max() for values in panels.values()) or 1.0
-    shade = {"cmap": BOTH, "vmin": -most, "vmax": most, "aspect": "auto"}
+    shade = {"cmap": DIVERGING, "vmin": -most, "vmax": most, "aspect": "auto"}
     figure, shown, image = (_table if found["times"] == 1 else _panels)(panels, found["families"], shade)
-    bar = figure.colorbar(image, ax=shown, pad=0.015, aspect=40)
-    bar.set_label("change of the answer's probability", color=GREY, size=9)
-    bar.ax.tick_params(color=LINE, labelcolor=GREY, labelsize=8)
-    bar.outline.set_visible(False)
+    colour_bar(figure, image, shown, "change of the answer's probability", aspect=40)
     figure.suptitle(title, x=0.012, ha="left", size=13, color=INK)
     return figure
 
@@ -93,7 +88,7 @@ def _table(panels: Mapping[str, Sequence], names: Sequence[str], shade: Mapping[
     return figure, axes, image
 
 
-def importance(found: Sequence[Mapping[str, Any]], *, title: str = "") -> Figure:
+def family_importance(found: Sequence[Mapping[str, Any]], *, title: str = "") -> Figure:
     """Return the UAR lost without each family, with its interval, the highest first.
 
     Args:
@@ -120,7 +115,7 @@ def importance(found: Sequence[Mapping[str, Any]], *, title: str = "") -> Figure
     return figure
 
 
-def faithfulness(found: Mapping[str, Mapping[str, Any]], *, title: str = "") -> Figure:
+def deletion_and_insertion(found: Mapping[str, Mapping[str, Any]], *, title: str = "") -> Figure:
     """Return the answer's probability as blocks go and come, in the order of each map and at random.
 
     Args:
@@ -149,7 +144,7 @@ def faithfulness(found: Mapping[str, Mapping[str, Any]], *, title: str = "") -> 
     return figure
 
 
-def clip(
+def clip_explanation(
     decibels: np.ndarray,
     seconds: float,
     khz: float,
@@ -206,7 +201,7 @@ def _clip_map(axes: Axes, name: str, one: Mapping[str, Any], seconds: float) -> 
         axes.set_ylim(len(names) - 0.5, -0.5)
     else:
         extent = (0, seconds, len(names) - 0.5, -0.5)
-        axes.imshow(values.T, cmap=BOTH, vmin=-most, vmax=most, aspect="auto", extent=extent)
+        axes.imshow(values.T, cmap=DIVERGING, vmin=-most, vmax=most, aspect="auto", extent=extent)
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", labelsize=8, labelcolor=INK)
 

@@ -4,26 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from utils.plots.explanations import BOTH
-from utils.plots.style import BLUE, GREY, INK, LINE, ORANGE, new_figure, tidy, wrap
-from utils.plots.timeline import colours
+from utils.plots.palette import MANY, palette
+from utils.plots.style import BLUE, DIVERGING, GREY, INK, LINE, ORANGE, colour_bar, new_figure, tidy, wrap
 
-MANY = 12  # groups that can still be told by colour and named in a legend
-DISTINCT = (
-    BLUE, ORANGE, "#009e73", "#f0c418", "#8458a8", "#56b4e9", "#7a2e12", "#e58fbd", "#4d4d4d", "#b5bd3c", "#0b5d4a",
-    "#b8396b",
-)  # fmt: skip
 FAMILIES = 14
 
 
-def effects(
+def variance_shares(
     emotion: np.ndarray,
     speaker: np.ndarray | None,
     families: Sequence[Mapping[str, Any]],
@@ -87,7 +79,7 @@ def _bars(axes: Axes, rows: Sequence[Mapping[str, Any]], kinds: Sequence[str]) -
     axes.legend(frameon=False, labelcolor=INK, fontsize=9.5, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
 
-def means(values: np.ndarray, names: Sequence[str], labels: Sequence[str], *, title: str = "") -> Figure:
+def feature_means(values: np.ndarray, names: Sequence[str], labels: Sequence[str], *, title: str = "") -> Figure:
     """Return the mean of each feature over each emotion as a heat map with its figures.
 
     Args:
@@ -99,7 +91,7 @@ def means(values: np.ndarray, names: Sequence[str], labels: Sequence[str], *, ti
     figure = new_figure(4.6 + 0.78 * len(labels), 1.4 + 0.3 * len(names))
     axes = figure.add_subplot()
     most = max(float(np.abs(values).max()), 1e-6)
-    image = axes.imshow(values, cmap=BOTH, vmin=-most, vmax=most, aspect="auto")
+    image = axes.imshow(values, cmap=DIVERGING, vmin=-most, vmax=most, aspect="auto")
     for (y, x), value in np.ndenumerate(values):
         colour = "white" if abs(value) > 0.62 * most else INK
         axes.annotate(f"{round(value, 1) + 0:+.1f}", (x, y), ha="center", va="center", size=8.5, color=colour)
@@ -107,17 +99,17 @@ def means(values: np.ndarray, names: Sequence[str], labels: Sequence[str], *, ti
     axes.set_yticks(range(len(names)), [shortened(name) for name in names])
     axes.tick_params(length=0, labelsize=9, labelcolor=INK)
     axes.spines[:].set_visible(False)
-    _bar(figure, image, axes, "standard deviations from the mean of all clips")
+    colour_bar(figure, image, axes, "standard deviations from the mean of all clips", aspect=32)
     figure.suptitle(title, x=0.012, ha="left", size=13, color=INK)
     return figure
 
 
-def correlation(r: np.ndarray, names: Sequence[str], *, title: str = "") -> Figure:
+def correlation_map(r: np.ndarray, names: Sequence[str], *, title: str = "") -> Figure:
     """Return correlations (m, m) from -1 to 1 as a heat map; names on the left, numbered below."""
     side = 0.23 * len(names)
     figure = new_figure(4.4 + side, 1.5 + side)
     axes = figure.add_subplot()
-    image = axes.pcolormesh(r, cmap=BOTH, vmin=-1, vmax=1, edgecolors="white", linewidth=0.4)
+    image = axes.pcolormesh(r, cmap=DIVERGING, vmin=-1, vmax=1, edgecolors="white", linewidth=0.4)
     axes.set(aspect="equal", xlim=(0, len(r)), ylim=(len(r), 0))
     axes.spines[:].set_visible(False)
     numbers = [f"{number + 1}" for number in range(len(names))]
@@ -125,12 +117,12 @@ def correlation(r: np.ndarray, names: Sequence[str], *, title: str = "") -> Figu
     axes.set_yticks(np.arange(len(r)) + 0.5, words)
     axes.set_xticks(np.arange(len(r)) + 0.5, numbers)
     axes.tick_params(length=0, labelsize=8, labelcolor=INK)
-    _bar(figure, image, axes, "correlation")
+    colour_bar(figure, image, axes, "correlation", aspect=32)
     figure.suptitle(title, x=0.012, ha="left", size=13, color=INK)
     return figure
 
 
-def clips(
+def clips_on_plane(
     points: np.ndarray, groupings: Mapping[str, tuple[np.ndarray, Sequence[str]]], axes_words: tuple[str, str],
     *, title: str = "",
 ) -> Figure:  # fmt: skip
@@ -162,13 +154,6 @@ def clips(
     return figure
 
 
-def palette(names: Sequence[str], *, emotions: bool = False) -> list[str]:
-    """Return a colour a group: emotions have their own, others distinct ones, more than MANY a place on a spectrum."""
-    if len(names) > MANY:
-        return [to_hex(colormaps["turbo"](place)) for place in np.linspace(0, 1, len(names))]
-    return list(colours(names).values()) if emotions else list(DISTINCT[: len(names)])
-
-
 def _named(axes: Axes, word: str, names: Sequence[str], shades: Sequence[str]) -> None:
     """Name the groups below the panel, or where there are too many say how they are coloured."""
     if len(names) > MANY:
@@ -191,10 +176,3 @@ def shortened(name: str, most: int = 42) -> str:
     """
     half = (most - 1) // 2
     return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
-
-
-def _bar(figure: Figure, image: Any, axes: Axes, word: str) -> None:
-    bar = figure.colorbar(image, ax=axes, pad=0.015, aspect=32)
-    bar.set_label(word, color=GREY, size=9)
-    bar.ax.tick_params(color=LINE, labelcolor=GREY, labelsize=8)
-    bar.outline.set_visible(False)

@@ -4,12 +4,14 @@ The colours stay apart under every common colour blindness (Okabe & Ito 2008, jf
 """
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgba, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -17,6 +19,7 @@ from matplotlib.text import Text
 INK, GREY, LINE = "#22303c", "#66717b", "#d9dfe4"
 BLUE, ORANGE = "#0072b2", "#d55e00"
 BLUES = LinearSegmentedColormap.from_list("blues", ["#f3f6f9", "#9cc9e6", BLUE, "#003a5d"])
+DIVERGING = LinearSegmentedColormap.from_list("diverging", [ORANGE, "#f7f7f7", BLUE])  # below and above 0
 NIGHT = {INK: "#e8ecef", GREY: "#a9b3bc", LINE: "#3d464e", BLUE: "#56a9dc", "#ffffff": "#17191b"}  # on a dark page
 LATIN = "\u2e7f"  # from here on East Asian letters, which these fonts of the usual systems have
 WIDE = (
@@ -114,3 +117,22 @@ def label_ends(axes: Axes, ends: Mapping[str, tuple[str, float]]) -> None:
             va="center",
             annotation_clip=False,
         )
+
+
+def colour_bar(
+    figure: Figure, image: ScalarMappable, axes: Axes | Sequence[Axes], label: str, *, aspect: float, ticks: Any = None
+) -> None:
+    """Add the colour scale of an image, without a frame, right of its axes.
+
+    Args:
+        figure: that holds them.
+        image: whose colours are explained.
+        axes: beside which it stands.
+        label: what the colours mean, with the unit.
+        aspect: its height over its width.
+        ticks: a locator, or None for matplotlib's choice.
+    """
+    bar = figure.colorbar(image, ax=axes, pad=0.015, aspect=aspect, ticks=ticks)
+    bar.set_label(label, color=GREY, size=9)
+    bar.ax.tick_params(color=LINE, labelcolor=GREY, labelsize=8)
+    bar.outline.set_visible(False)

@@ -10,27 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from utils.plots.palette import colours
 from utils.plots.style import GREY, INK, LINE, new_figure, tidy
 
-# Okabe & Ito's colours first; what they do not reach in lighter and darker shades. Calm and neutral are pale.
-COLOURS = {
-    "angry": "#d55e00", "happy": "#f0c418", "sad": "#0072b2", "neutral": "#c3cad1", "fear": "#8458a8",
-    "disgust": "#009e73", "surprise": "#e58fbd", "calm": "#a6dcef", "boredom": "#8a7660", "excited": "#f39a1e",
-    "frustrated": "#7a2e12",
-}  # fmt: skip
-OTHERS = ("#56b4e9", "#0b5d4a", "#b8396b", "#4d4d4d", "#b5bd3c", "#5c6bc0")
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)  # seconds between two ticks
 WIDTH, HEAD, PANEL, FOOT = 12.8, 0.5, 2.75, 0.5  # inches
 EACH_SHOWN, COLUMNS = 900, 240  # up to so many hops are drawn one by one; more are averaged into so many columns
 CHANGES = 40  # more are not marked one by one: the band's colours tell
 WORD = 0.7  # inches that a word needs
-
-
-def colours(labels: Sequence[str]) -> dict[str, str]:
-    """Return one colour a label; labels of one's own get what is left, in their order."""
-    own = [label for label in labels if label not in COLOURS]
-    spare = {label: OTHERS[number % len(OTHERS)] for number, label in enumerate(own)}
-    return {label: COLOURS.get(label) or spare[label] for label in labels}
 
 
 def timeline(document: Mapping[str, Any], *, width: float = WIDTH) -> Figure:

@@ -47,7 +47,7 @@ def search_history(values: Sequence[float | None], *, title: str | None = None) 
     return figure
 
 
-def importance(shares: Mapping[str, float], *, title: str | None = None) -> Figure:
+def setting_importance(shares: Mapping[str, float], *, title: str | None = None) -> Figure:
     """Return a bar for each setting's share of what the score varies by, the largest at the top.
 
     Args:
@@ -58,7 +58,7 @@ def importance(shares: Mapping[str, float], *, title: str | None = None) -> Figu
         DataError: no shares.
     """
     if not shares:
-        raise DataError("importance: no setting has a share.")
+        raise DataError("setting_importance: no setting has a share.")
     ordered = sorted(shares.items(), key=lambda item: item[1])
     figure = new_figure(1.25 * SIDE, 1.3 + 0.42 * len(ordered))
     axes = figure.subplots()

@@ -24,9 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     runs = plan(settings)
     if options.matrix:
-        from evaluation.studies import cross_corpus
+        from evaluation.studies import cross_corpus_table
 
-        cross_corpus.train_matrices(runs, settings, _say)
+        cross_corpus_table.train_matrices(runs, settings, _say)
         return 0
     run_all(runs, settings, _say)
     _compare(runs, settings)

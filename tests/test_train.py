@@ -212,7 +212,7 @@ def test_killed_at_any_moment_it_goes_on_and_ends_the_same(run, cached, tmp_path
     process = subprocess.Popen([*command, "--checkpoints", checkpoints], cwd=plugins.ROOT, stderr=subprocess.DEVNULL)
     work = checkpoints / ".work" / "net"
     until = time.monotonic() + 240
-    while not (work / "state-1" / "run-0.npz").exists():  # in the second fold, past an epoch
+    while not (work / "fold-1" / "run-0.npz").exists():  # in the second fold, past an epoch
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)

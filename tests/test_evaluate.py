@@ -16,7 +16,7 @@ import train
 from evaluation.checkpoint import write as checkpoint
 from evaluation.checkpoint.outcome import Outcome
 from evaluation.checkpoint.protocol import EvaluationProtocol
-from evaluation.leakage import training_set as heard
+from evaluation.leakage import training_set
 from evaluation.scores import conformal, metrics
 from evaluation.studies import other_clips
 from evaluation.studies.served_model import ServedModel, clip_list
@@ -186,7 +186,7 @@ def test_draws_without_a_prediction_are_not_counted():
 
 
 class Configured:
-    """As much of a config as heard.write reads."""
+    """As much of a config as training_set.write reads."""
 
     def __init__(self, holdout=(), init=None, members=()):
         self.init, self.split, self.members = init, self, members
@@ -198,20 +198,20 @@ class Configured:
 
 def test_what_was_heard_is_told_by_speaker_and_by_sound(tmp_path):
     data, card = dataset(), {"corpora": ["toy"]}
-    heard.write(tmp_path, Configured(holdout=["s5"]), data)
+    training_set.write(tmp_path, Configured(holdout=["s5"]), data)
     strangers = data[data.speakers == "toy/s5"]
-    assert heard.shared(tmp_path, card, strangers) == {
+    assert training_set.shared(tmp_path, card, strangers) == {
         "speaker_disjoint": True, "shared_speakers": 0, "shared_clips": 0
     }  # fmt: skip
-    assert heard.shared(tmp_path, card, data)["shared_speakers"] == 5
+    assert training_set.shared(tmp_path, card, data)["shared_speakers"] == 5
     renamed = replace(data, speakers=np.char.add(data.speakers, "x"), ids=np.char.add("b", data.ids))
-    assert heard.shared(tmp_path, card, renamed[:5]) == {
+    assert training_set.shared(tmp_path, card, renamed[:5]) == {
         "speaker_disjoint": False, "shared_speakers": 0, "shared_clips": 5
     }  # fmt: skip
     unknown = replace(strangers, speakers=np.full(len(strangers), ""))
-    assert heard.shared(tmp_path, card, unknown)["speaker_disjoint"]  # nobody unknown was heard
-    heard.write(tmp_path, Configured(), replace(data[:3], speakers=np.full(3, "")))
-    assert not heard.shared(tmp_path, card, unknown)["speaker_disjoint"]
+    assert training_set.shared(tmp_path, card, unknown)["speaker_disjoint"]  # nobody unknown was heard
+    training_set.write(tmp_path, Configured(), replace(data[:3], speakers=np.full(3, "")))
+    assert not training_set.shared(tmp_path, card, unknown)["speaker_disjoint"]
 
 
 def test_label_sets_are_those_of_the_shipped_thresholds():
@@ -228,9 +228,9 @@ def test_a_fine_tuned_model_has_heard_what_its_source_has(tmp_path):
     data = dataset()
     for name in ("source", "tuned"):
         (tmp_path / name).mkdir()
-    heard.write(tmp_path / "source", Configured(), data[data.speakers == "toy/s0"])
-    heard.write(tmp_path / "tuned", Configured(init=str(tmp_path / "source")), data[data.speakers == "toy/s1"])
-    found = heard.shared(tmp_path / "tuned", {}, data)
+    training_set.write(tmp_path / "source", Configured(), data[data.speakers == "toy/s0"])
+    training_set.write(tmp_path / "tuned", Configured(init=str(tmp_path / "source")), data[data.speakers == "toy/s1"])
+    found = training_set.shared(tmp_path / "tuned", {}, data)
     assert found["shared_speakers"] == 2 and found["shared_clips"] == 24
 
 
@@ -238,24 +238,24 @@ def test_an_ensemble_has_heard_what_its_members_have(tmp_path):
     data = dataset()
     for name in ("source", "tuned", "both"):
         (tmp_path / name).mkdir()
-    heard.write(tmp_path / "source", Configured(), data[data.speakers == "toy/s0"])
-    heard.write(tmp_path / "tuned", Configured(init=str(tmp_path / "source")), data[data.speakers == "toy/s1"])
-    heard.write(tmp_path / "both", Configured(members=["tuned"]), data[data.speakers == "toy/s1"])
-    found = heard.shared(tmp_path / "both", {}, data)
+    training_set.write(tmp_path / "source", Configured(), data[data.speakers == "toy/s0"])
+    training_set.write(tmp_path / "tuned", Configured(init=str(tmp_path / "source")), data[data.speakers == "toy/s1"])
+    training_set.write(tmp_path / "both", Configured(members=["tuned"]), data[data.speakers == "toy/s1"])
+    found = training_set.shared(tmp_path / "both", {}, data)
     assert found["shared_speakers"] == 2 and found["shared_clips"] == 24
 
 
 def test_the_corpora_of_a_chain_of_starts_are_all_heard(tmp_path):
     data = dataset()
-    heard.write(tmp_path, Configured(), replace(data, ids=np.char.replace(data.ids, "toy/", "first/")))
-    assert heard.corpora(tmp_path, {"corpora": ["second"]}) == {"first", "second"}
-    assert heard.corpora(tmp_path / "none", {"corpora": ["second"]}) == {"second"}
+    training_set.write(tmp_path, Configured(), replace(data, ids=np.char.replace(data.ids, "toy/", "first/")))
+    assert training_set.corpora(tmp_path, {"corpora": ["second"]}) == {"first", "second"}
+    assert training_set.corpora(tmp_path / "none", {"corpora": ["second"]}) == {"second"}
 
 
 def test_without_a_record_another_clip_of_the_same_corpus_counts_as_heard(tmp_path):
-    found = heard.shared(tmp_path, {"corpora": ["toy"]}, dataset())
+    found = training_set.shared(tmp_path, {"corpora": ["toy"]}, dataset())
     assert found == {"speaker_disjoint": False, "shared_speakers": None, "shared_clips": None}
-    assert heard.shared(tmp_path, {"corpora": ["other"]}, dataset())["speaker_disjoint"]
+    assert training_set.shared(tmp_path, {"corpora": ["other"]}, dataset())["speaker_disjoint"]
 
 
 def test_the_parts_of_an_ensemble_are_one_list_a_clip():

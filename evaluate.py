@@ -73,11 +73,11 @@ def _data(recipes: list, predictor, options: argparse.Namespace):
 
     from evaluation.studies import other_clips as transfer
     from evaluation.training import ensemble
-    from extract_feats.cache import fill as cache
     from extract_feats.cache import read as load
+    from extract_feats.cache.scan import scan
     from utils.dataset import common
 
-    scans = cache.scan(recipes[0], options.limit)
+    scans = scan(recipes[0], options.limit)
     counts = Counter(utterance.emotion for found in scans for utterance in found.chosen)
     transfer.check_labels(counts, predictor.labels, recipes[0].name)  # before hours of extraction
     datasets = []
@@ -90,16 +90,18 @@ def _data(recipes: list, predictor, options: argparse.Namespace):
 
 
 def _fill(found, recipe, options: argparse.Namespace) -> None:
-    from extract_feats.cache import corpus_lists as clips
-    from extract_feats.cache import fill as cache
+    from extract_feats.cache.corpus_lists import corpus_folder
+    from extract_feats.cache.fill import fill
+    from extract_feats.cache.task import Task, last_line
     from utils.errors import DataError
 
     with bars.progress(f"{found.label} {recipe.label}") as report:
-        outcome = cache.fill(found, recipe, options.features, jobs=options.jobs, progress=report)
+        task = Task(found, recipe)
+        (outcome,) = fill([task], options.features, jobs=options.jobs, progress=report)
     refused = found.rejected + outcome.rejected
     if refused or outcome.extracted:
-        print(cache.last_line(found, recipe, outcome))
-    where = clips.corpus_folder(found.entry, found.label, options.features) / "rejected.csv"
+        print(last_line(task, outcome))
+    where = corpus_folder(found.entry, found.label, options.features) / "rejected.csv"
     if refused:
         print(f"  rejected files and reasons: {where}")
     if found.chosen and len(outcome.rejected) == len(found.chosen):

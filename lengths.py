@@ -52,17 +52,19 @@ def _numbers(asked: Sequence[int], there: int, name: str) -> Sequence[int]:
 
 def _datasets(config, options: argparse.Namespace) -> dict:
     """Return length -> clips and features, extracted where they are not cached; the clips that every length has."""
-    from extract_feats.cache import fill as cache
     from extract_feats.cache import read as load
+    from extract_feats.cache.fill import fill
+    from extract_feats.cache.scan import scan
+    from extract_feats.cache.task import Task
     from utils.dataset import common
 
     found = {}
     for seconds in sorted(set(options.seconds)):
         cut = config.model_copy(update={"clip": config.clip.model_copy(update={"seconds": seconds})})
-        for recipe in load.recipes_of(cut):
-            for scan in cache.scan(cut, options.limit):
-                with bars.progress(f"{scan.label} {recipe.label}, {seconds:g} s") as report:
-                    cache.fill(scan, recipe, options.features, jobs=options.jobs, progress=report)
+        for corpus in scan(cut, options.limit):
+            tasks = [Task(corpus, recipe) for recipe in load.recipes_of(cut)]
+            with bars.progress(f"{corpus.label} {tasks[0].recipe.label}, {seconds:g} s") as report:
+                fill(tasks, options.features, jobs=options.jobs, progress=report)
         command = cli.preprocess_command(options)
         found[f"{seconds:g} s"] = load.dataset(cut, options.features, command=command, limit=options.limit)
     return dict(zip(found, common(list(found.values())), strict=True))

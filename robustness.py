@@ -113,9 +113,9 @@ def _features(config, part, options: argparse.Namespace) -> tuple[Mapping, Mappi
         condition: tuple(conditions.recipe(recipe, section, config.seed) for recipe in (own, channel))
         for condition, section in robustness.sections().items()
     }
-    with bars.progress(f"{config.name}: extracting", "recipes") as report:
+    with bars.progress(f"{config.name}: extracting", "clips") as report:
         wanted = [recipe for pair in recipes.values() for recipe in pair]
-        conditions.fill(config, wanted, part.ids, options.features, jobs=options.jobs, report=report)
+        conditions.extract(config, wanted, part.ids, options.features, jobs=options.jobs, report=report)
     features = {condition: conditions.read(pair[0], part, options.features) for condition, pair in recipes.items()}
     heard = {condition: conditions.read(pair[1], part, options.features) for condition, pair in recipes.items()}
     names = channel.names()

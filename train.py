@@ -284,7 +284,7 @@ def _train(experiment, data, options: argparse.Namespace) -> None:
 def _matrices(experiments: list, datasets: dict, options: argparse.Namespace) -> int:
     """Train on each corpus alone and test on every one; what was finished before is printed again."""
     from evaluation.pages import report
-    from evaluation.studies import cross_corpus
+    from evaluation.studies import cross_corpus, cross_corpus_table
     from utils.errors import ConfigError
 
     for experiment in experiments:  # whatever can be refused is, before the first hour of work
@@ -295,7 +295,7 @@ def _matrices(experiments: list, datasets: dict, options: argparse.Namespace) ->
         folder = options.checkpoints / f"{experiment.name}_matrix"
         _matrix(folder, experiment, datasets[experiment.name], options)
         report.refresh(options.checkpoints / experiment.name)
-        print("\n".join(cross_corpus.lines(cross_corpus.read(folder))))
+        print("\n".join(cross_corpus_table.lines(cross_corpus_table.read(folder))))
         print(f"\n{folder}: table and heat map\n", flush=True)
     return 0
 
@@ -303,11 +303,11 @@ def _matrices(experiments: list, datasets: dict, options: argparse.Namespace) ->
 def _matrix(folder: Path, experiment, data, options: argparse.Namespace) -> None:
     import json
 
-    from evaluation.studies import cross_corpus
+    from evaluation.studies import cross_corpus, cross_corpus_table
     from utils.errors import ConfigError
 
     key = json.dumps([experiment.model_dump(), options.limit, _fingerprint(experiment, data, options)], sort_keys=True)
-    known = cross_corpus.read(folder)
+    known = cross_corpus_table.read(folder)
     if known and known["key"] == key and not options.overwrite:
         return
     if known and not options.overwrite:
@@ -317,7 +317,7 @@ def _matrix(folder: Path, experiment, data, options: argparse.Namespace) -> None
         )
     with _claimed(folder) as work, bars.training(experiment.name) as report:
         cells = cross_corpus.run(data, experiment, key=key, work=work, report=report)
-        cross_corpus.write(folder, experiment, data.labels, cells, key=key, limit=options.limit)
+        cross_corpus_table.write(folder, experiment, data.labels, cells, key=key, limit=options.limit)
         shutil.rmtree(work)
 
 

@@ -182,7 +182,7 @@ def test_a_new_file_has_its_page_and_a_broken_link_or_anchor_is_refused(tmp_path
     made = shutil.ignore_patterns(".*", "__pycache__", "data", "features", "checkpoints", "tests", "site")
     shutil.copytree(ROOT, copy, ignore=made)
     (copy / "models/dnn/gru.py").write_text(
-        '"""Gates. Cho 2014."""\nINPUT = "frames"\ndef build(*, units: int = 64): ...\n'
+        '"""Gates. Cho 2014."""\nINPUT = "frames"\ndef build(frame_shape, n_classes, *, units: int = 64): ...\n'
     )
     (copy / "hello.py").write_text('"""Say hello."""\n')
     (copy / "docs/guides").mkdir(exist_ok=True)

@@ -29,7 +29,7 @@ FILE = "honesty.csv"  # named after train.py's option
 MONOTONOUS = 0.75  # share of one answer from which the table mentions it
 SEEN, UNSEEN, OTHER_CORPUS = "seen speakers", "unseen speakers", "another corpus"
 MEANING = {
-    SEEN: "The test speakers are also in the training data. Too high: your users are not in it.",
+    SEEN: "Too high for new users: the test speakers are also in the training data.",
     UNSEEN: "What new speakers get, if they are recorded like this corpus.",
     OTHER_CORPUS: "What new speakers get if room, microphone, language and actors change as well.",
 }
@@ -200,9 +200,8 @@ def write(rows: Sequence[Row], path: Path) -> None:
 
 def lines(rows: Sequence[Row], labels: Sequence[str]) -> list[str]:
     """Return the table with the meaning of each row below it, 80 columns."""
-    table = text_table(
-        ("tested on", "protocol", "clips", "speakers", "UAR", "95 % interval"), map(_cells, rows), left=2
-    )
+    header = ("tested on", "protocol", "clips", "speakers", "UAR", "95 % interval")
+    table = text_table(header, map(_cells, rows), left=(0, 1, 5))
     out = [f"{rows[-1].run}, {len(labels)} emotions, guessing gives {1 / len(labels):.3f}", table[0]]
     for row, line in zip(rows, table[1:], strict=True):
         out += [line, *textwrap.wrap(row.meaning, WIDEST, initial_indent="  ", subsequent_indent="  ")]
@@ -214,6 +213,6 @@ def lines(rows: Sequence[Row], labels: Sequence[str]) -> list[str]:
 
 
 def _cells(row: Row) -> list[str]:
-    interval = f"[{row.uar_lo:.3f}, {row.uar_hi:.3f}]" + (" " if row.informative else "?")
+    interval = f"[{row.uar_lo:.3f}, {row.uar_hi:.3f}]" + ("" if row.informative else "?")
     counts = (str(row.n_clips), str(row.n_speakers))
     return [row.tested_on, row.protocol[:LONGEST], *counts, f"{row.uar:.3f}", interval]

@@ -14,7 +14,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     predictor = Predictor(options.checkpoint)
     configs = _configs(predictor.card, options)  # an error in the last one is found before the first evaluation
-    from evaluation.checkpoint.write import text
+    from evaluation.checkpoint.text import text
     from evaluation.pages import report
     from evaluation.studies import clip_configs, other_clips
     from prediction.extractor import Extractor

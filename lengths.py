@@ -9,7 +9,7 @@ from utils import bars, cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from evaluation.checkpoint.write import stated
+    from evaluation.checkpoint.protocol import of_run
     from evaluation.pages import report as reports
     from evaluation.studies import lengths, tested_folds
     from utils import config as configs
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with bars.progress(config.name, "models") as report:
         predicted = lengths.predictions(datasets, config, tested, report=report)
     rows = lengths.scores(part.truth, part.speakers, predicted, len(data.labels), seed=config.seed)
-    protocol = stated(data, config, folds, validation="none") | {"limit": options.limit, "tuned": config.tuned}
+    protocol = of_run(data, config, folds, validation="none", limit=options.limit)
     title = tested_folds.title(config.name, protocol, len(part), tested)
     folder = options.checkpoints / config.name
     text = lengths.write(folder, rows, title=title, offset=config.clip.offset)

@@ -13,11 +13,13 @@ import evaluate
 import preprocess
 import train
 from evaluation.checkpoint import write as checkpoint
+from evaluation.checkpoint.outcome import Outcome
+from evaluation.checkpoint.protocol import EvaluationProtocol
 from evaluation.scores import metrics
 from evaluation.studies import other_clips
 from evaluation.studies.served_model import ServedModel, clip_list
-from evaluation.training import cross_validation as experiment
-from evaluation.training.ensemble import Together
+from evaluation.training import enrolment
+from evaluation.training.ensemble import MemberFeatures
 from models.classes import model_class
 from prediction.extractor import Extractor
 from prediction.predictor import Predictor
@@ -108,7 +110,7 @@ def test_only_unseen_speakers_make_a_speaker_independent_evaluation(run, trained
     assert found["uar"] == pytest.approx(stored["holdout"]["uar"])  # the same clips of the held-out speaker
     config = trained / "svm.yaml"
     status, out, _ = run("svm", "--config", config, "--limit", "4")
-    assert status == 0 and "SPEAKER-DEPENDENT" in out and "A TRIAL on 4 clips a class" in " ".join(out.split())
+    assert status == 0 and "SPEAKER-DEPENDENT" in out and "A TRIAL on 4 clips per class" in " ".join(out.split())
 
 
 def test_labels_are_merged_only_as_asked(run, trained, folders):
@@ -161,7 +163,7 @@ def test_a_shipped_graph_adapts_to_speakers_as_the_model_itself(kind, tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(card), encoding="utf8")
     served = ServedModel(Predictor(tmp_path), LABELS)
     assert np.allclose(served.probabilities(other.features), model.probabilities(other.features), atol=1e-5)
-    found, expected = (experiment.informed(m, other, np.random.default_rng(3)) for m in (served, model))
+    found, expected = (enrolment.adapted_predictions(m, other, np.random.default_rng(3)) for m in (served, model))
     assert found.keys() == expected.keys() == {"enrolment_5", "enrolment_20", "transductive"}
     assert all(np.array_equal(found[name], expected[name]) for name in found)
 
@@ -177,29 +179,28 @@ def test_labels_are_put_in_the_models_order():
 
 def test_draws_without_a_prediction_are_not_counted():
     truth, predicted = np.array([0, 1, 1]), np.array([[0, -1, 1], [-1, 0, 1]])
-    assert experiment.pooled(truth, predicted, 2).tolist() == [[1, 0], [1, 2]]
-    assert metrics.uar(experiment.pooled(truth, predicted, 2)) == pytest.approx((1 + 2 / 3) / 2)
+    assert enrolment.confusion_of_draws(truth, predicted, 2).tolist() == [[1, 0], [1, 2]]
+    assert metrics.uar(enrolment.confusion_of_draws(truth, predicted, 2)) == pytest.approx((1 + 2 / 3) / 2)
 
 
 def test_the_parts_of_an_ensemble_are_one_list_a_clip():
     data = dataset("frames")
-    found = clip_list(Together([data.features, np.zeros((len(data), 2), np.float32)]))
+    found = clip_list(MemberFeatures([data.features, np.zeros((len(data), 2), np.float32)]))
     assert len(found) == len(data) and found[3][0] is data.features.clips[3] and found[3][1].shape == (2,)
 
 
 def test_an_evaluation_replaces_an_older_one_whole(tmp_path, monkeypatch):
     data, config = dataset(), _toy_config()
     probabilities = np.eye(3, dtype=np.float32)[data.truth]
-    result = experiment.Outcome(probabilities, np.zeros(len(data), int), {"none": 1.0}, [_whole(data)], "none")
-    protocol = {
-        "by": "evaluation", "folds": 1, "n_folds": 1, "speaker_disjoint": True, "shared_speakers": 0, "shared_clips": 0,
-        "validation": "none", "limit": None, "tuned": False, "trained_on": ["a"], "tested_on": ["b"],
-        "shared_labels": None, "absent": [], "holdout": [],
-    }  # fmt: skip
+    result = Outcome(probabilities, np.zeros(len(data), int), {"none": 1.0}, [_whole(data)], "none")
+    protocol = EvaluationProtocol(
+        speaker_disjoint=True, shared_speakers=0, shared_clips=0, limit=None, trained_on=["a"], tested_on=["b"],
+        shared_labels=None, absent=[],
+    )  # fmt: skip
     more = {"protocol": protocol, "thresholds": {"0.9": 0.3}}
     found = checkpoint.write_evaluation(tmp_path / "e" / "x", "m on x", config, data, result, **more)
     assert found["conformal"]["0.9"]["threshold"] == 0.3 and found["conformal"]["0.9"]["coverage"] == 1.0
-    assert found["uar"] == 1.0 and found["protocol"] == protocol and found["name"] == "m on x"
+    assert found["uar"] == 1.0 and found["protocol"] == protocol.as_json() and found["name"] == "m on x"
     written = yaml.safe_load((tmp_path / "e" / "x" / "config.yaml").read_text(encoding="utf8"))
     assert written == {
         "name": "x",

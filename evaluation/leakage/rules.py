@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from evaluation.leakage import record as audit_record
 from evaluation.leakage.record import SHIPPED
-from evaluation.training.cross_validation import is_network
+from models.classes import is_network
 from models.usage import Clips
 from utils.config import Config
 
@@ -87,7 +87,7 @@ def _needed(config: Config, shipped: bool) -> set[str]:
         return {"part"} if shipped else {"part", "test"} | learned
     conditions = {
         "part": True, "scale": True, "fit": True, "test": not shipped,
-        "validation": is_network(config) and not shipped, "speakers": config.normalise == "speaker",
+        "validation": is_network(config.model) and not shipped, "speakers": config.normalise == "speaker",
         "balance": config.balance == "oversample", "copies": bool(config.augmentation(audio=True)),
         "init": config.init is not None,
     }  # fmt: skip

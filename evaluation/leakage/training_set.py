@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.splits import folds as splits
+from evaluation.splits.folds import holdout
 from evaluation.splits.groups import corpus_of
 from utils.config import Config
 from utils.dataset import Dataset
@@ -20,7 +20,7 @@ def write(folder: Path, config: Config, data: Dataset) -> None:
 
     Those of the model it started from are among them, and those of an ensemble's members, which lie beside ``folder``.
     """
-    rest, _ = splits.holdout(data, config.split.model_dump())
+    rest, _ = holdout(data, config.split.model_dump())
     rows = list(zip(data.ids[rest], data.speakers[rest], data.digests[rest], strict=True))
     starts = [Path(config.init)] if config.init else []
     for source in starts + [folder.parent / name for name in config.members]:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evaluation.checkpoint import write as checkpoint
 from evaluation.checkpoint.finished import Finished
+from evaluation.checkpoint.metrics_json import uar_text
+from evaluation.checkpoint.protocol import read as protocol_of
 from evaluation.scores import glossary
 
 INTENDED = (
@@ -126,7 +127,7 @@ def _data(run: Finished) -> Iterator[str]:
     yield f"- Clips: {counts}."
     words = {"merge": run.config.get("merge"), "drop": run.config.get("drop")}
     yield from (f"- {key}: {value}." for key, value in words.items() if value)
-    yield f"- {checkpoint.protocol_text(protocol)}; validation: {protocol['validation']}. {promise(protocol)}"
+    yield f"- {protocol_of(protocol).describe()}; validation: {protocol['validation']}. {promise(protocol)}"
     yield "- The figures are of cross-validation; the shipped model has learned from all these clips."
     if audit := found.get("audit"):
         yield f"- Leakage audit: {audit['verdict']}, {audit['meaning']}."
@@ -136,14 +137,14 @@ def _data(run: Finished) -> Iterator[str]:
 def _numbers(run: Finished) -> Iterator[str]:
     found = run.found
     yield from ("## Numbers", "", "| | | meaning |", "|---|---|---|")
-    yield f"| UAR | {checkpoint.uar_text(found)} | {glossary.meaning('uar')} |"
+    yield f"| UAR | {uar_text(found)} | {glossary.meaning('uar')} |"
     for key in ("accuracy", "macro_f1", "weighted_f1", "ece", "brier", "log_loss"):
         yield f"| {glossary.name(key)} | {found[key]:.3f} | {glossary.meaning(key)} |"
     if held := found.get("holdout"):
         yield f"| UAR of held-out speakers | {held['uar']:.3f} | {len(held['speakers'])} kept out of everything. |"
     for folder, other in run.evaluations():
-        how = checkpoint.protocol_text(other["protocol"])
-        yield f"| UAR on {folder.name} | {checkpoint.uar_text(other)} | {how}. |"
+        how = protocol_of(other["protocol"]).describe()
+        yield f"| UAR on {folder.name} | {uar_text(other)} | {how}. |"
     yield from ("", f"Guessing has a UAR of {run.chance:.3f}.", "")
     yield from ("| | precision | recall | F1 | clips |", "|---|---|---|---|---|")
     for label, row in found["per_class"].items():

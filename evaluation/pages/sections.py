@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.checkpoint import write as checkpoint
 from evaluation.checkpoint.finished import Finished
+from evaluation.checkpoint.protocol import read as protocol_of
 from evaluation.pages import excerpts, html, model_card
 from evaluation.pages.html import Markup, Section, section, tag
 from evaluation.scores import glossary
@@ -41,7 +41,7 @@ def picture(folder: Path, name: str, alt: str, caption: str = "") -> Markup | No
 def head(run: Finished) -> Markup:
     """Return what one sees first: who was tested by what, then the UAR with its interval."""
     found, protocol = run.found, run.found["protocol"]
-    badge = tag("span", checkpoint.protocol_text(protocol), class_="good" if model_card.honest(run) else "bad")
+    badge = tag("span", protocol_of(protocol).describe(), class_="good" if model_card.honest(run) else "bad")
     (lo, hi), uar = found["uar_ci95"], found["uar"]
     who = "speakers" if found["n_speakers"] > 1 else "clips"
     says = f"UAR {uar:.3f}, 95 % interval {lo:.3f} to {hi:.3f}, guessing {run.chance:.3f}"

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.checkpoint.outcome import Outcome
+from evaluation.checkpoint.protocol import EvaluationProtocol
 from evaluation.checkpoint.write import write_evaluation
 from evaluation.leakage import training_set
 from evaluation.scores.metrics import uar, uar_score
 from evaluation.splits.folds import Fold
 from evaluation.studies.served_model import ServedModel
-from evaluation.training.cross_validation import ENROLMENT, Outcome, informed, pooled
+from evaluation.training.enrolment import LEVELS, adapted_predictions, confusion_of_draws
 from prediction.predictor import Predictor
 from utils.config import Config
 from utils.dataset import Dataset
@@ -52,12 +54,11 @@ def evaluate(
         )
     if only_shared:
         data = replace(data, labels=tuple(labels), truth=(np.cumsum(has_clips) - 1)[data.truth])
-    protocol = {
-        "by": "evaluation", "folds": 1, "n_folds": 1, **training_set.shared(folder, predictor.card, data),
-        "validation": "none", "holdout": [], "limit": limit, "tuned": False, "trained_on": predictor.card["corpora"],
-        "tested_on": sorted(set(data.facts["corpus"].tolist())), "shared_labels": labels if only_shared else None,
-        "absent": [label for label in predictor.labels if label not in labels],
-    }  # fmt: skip
+    protocol = EvaluationProtocol(
+        **training_set.shared(folder, predictor.card, data), limit=limit, trained_on=predictor.card["corpora"],
+        tested_on=sorted(set(data.facts["corpus"].tolist())), shared_labels=labels if only_shared else None,
+        absent=[label for label in predictor.labels if label not in labels],
+    )  # fmt: skip
     outcome = tested(ServedModel(predictor, labels if only_shared else predictor.labels), data, config)
     sets = {} if only_shared else predictor.card.get("conformal", {})  # prediction chooses among all labels
     thresholds = {share: label_sets["threshold"] for share, label_sets in sets.items()}
@@ -114,10 +115,10 @@ def tested(model: ServedModel, data: Dataset, config: Config) -> Outcome:
     started, n_classes = time.monotonic(), len(data.labels)
     probabilities = model.probabilities(data.features)
     by_information: dict[str, float | None] = {"none": uar_score(data.truth, probabilities.argmax(axis=1), n_classes)}
-    by_information |= dict.fromkeys((*ENROLMENT, "transductive"))
+    by_information |= dict.fromkeys(LEVELS)
     if model.predictor.takes_speaker and (data.speakers != "").all():
-        for name, predicted in informed(model, data, np.random.default_rng([config.seed, 0])).items():
-            counts = pooled(data.truth, predicted, n_classes)
+        for name, predicted in adapted_predictions(model, data, np.random.default_rng([config.seed, 0])).items():
+            counts = confusion_of_draws(data.truth, predicted, n_classes)
             by_information[name] = float(uar(counts)) if counts.any() else None
     folds = [Fold(np.arange(0), np.arange(len(data)), config.name)]
     outcome = Outcome(probabilities, np.zeros(len(data), np.int64), by_information, folds, "none")

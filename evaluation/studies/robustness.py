@@ -12,7 +12,7 @@ import numpy as np
 from evaluation.scores.metrics import uar_score
 from evaluation.scores.significance import Difference, Interval, holm, uar_difference, uar_interval
 from evaluation.studies.tested_folds import Numbered
-from evaluation.training.cross_validation import fit_fold
+from evaluation.training.fit import fit_fold
 from prediction import out_of_domain
 from utils import plugins
 from utils.config import Config

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.training.ensemble import Together
+from evaluation.training.ensemble import MemberFeatures
 from models.moments import moments, safe_std
 from prediction.predictor import Graph, Predictor, Speaker
 from utils.dataset import Dataset, Features, Frames
@@ -38,7 +38,9 @@ class ServedModel:
         self.predictor = predictor
         self._columns = [predictor.labels.index(label) for label in labels]
 
-    def probabilities(self, features: Features | Together, statistics: SpeakerStatistics | None = None) -> np.ndarray:
+    def probabilities(
+        self, features: Features | MemberFeatures, statistics: SpeakerStatistics | None = None
+    ) -> np.ndarray:
         """Return (n, labels) float32; without statistics nothing is known of the speakers."""
         clips = clip_list(features)
         if statistics is None:
@@ -64,7 +66,7 @@ class ServedModel:
         by_member = [zip(graphs, zip(*own, strict=True), strict=True) for own in by_speaker]
         return SpeakerStatistics([[_statistics(graph, own) for graph, own in pairs] for pairs in by_member], of)
 
-    def enrolled_statistics(self, features: Features | Together, clips: int) -> SpeakerStatistics:
+    def enrolled_statistics(self, features: Features | MemberFeatures, clips: int) -> SpeakerStatistics:
         """Return the statistics for ``clips`` clips of one speaker, who gave ``features`` as unlabelled examples."""
         return SpeakerStatistics([self.predictor.enrolled(clip_list(features))], np.zeros(clips, np.int64))
 
@@ -81,8 +83,8 @@ def _statistics(graph: Graph, clips: Sequence[np.ndarray]) -> Any:
     return mean, safe_std(std, usual, usual)
 
 
-def clip_list(features: Features | Together) -> list:
+def clip_list(features: Features | MemberFeatures) -> list:
     """Return one entry per clip, as ``Predictor`` takes them: an array, for an ensemble one array per member."""
-    if isinstance(features, Together):
+    if isinstance(features, MemberFeatures):
         return [list(clip) for clip in zip(*map(clip_list, features.parts), strict=True)]
     return features.clips if isinstance(features, Frames) else list(features)

@@ -55,36 +55,40 @@ def _data(configs: list, predictor, options: argparse.Namespace):
     """
     from evaluation.studies import other_clips
     from evaluation.training import ensemble
-    from extract_feats.cache import fill, read
+    from extract_feats.cache import read
+    from extract_feats.cache.scan import scan
     from utils.dataset import common
 
-    scans = fill.scan(configs[0], options.limit)
-    counts = Counter(utterance.emotion for scan in scans for utterance in scan.chosen)
+    scans = scan(configs[0], options.limit)
+    counts = Counter(utterance.emotion for corpus in scans for utterance in corpus.chosen)
     other_clips.check_labels(counts, predictor.labels, configs[0].name)  # before hours of extraction
     datasets = []
     for config in configs:
-        for scan in scans:
-            _fill(scan, read.recipe_of(config), options)
+        for corpus in scans:
+            _fill(corpus, read.recipe_of(config), options)
         datasets.append(read.dataset(config, options.features, command="python evaluate.py", limit=options.limit))
     datasets = common(datasets)
     return ensemble.joined(datasets) if "members" in predictor.card else datasets[0]
 
 
-def _fill(scan, recipe, options: argparse.Namespace) -> None:
+def _fill(corpus, recipe, options: argparse.Namespace) -> None:
     """Extract what is not cached of one corpus, and say what was extracted and what was rejected."""
-    from extract_feats.cache import corpus_lists, fill
+    from extract_feats.cache.corpus_lists import corpus_folder
+    from extract_feats.cache.fill import fill
+    from extract_feats.cache.task import Task, last_line
     from utils.errors import DataError
 
-    with bars.progress(f"{scan.label} {recipe.label}") as report:
-        outcome = fill.fill(scan, recipe, options.features, jobs=options.jobs, progress=report)
-    rejected = scan.rejected + outcome.rejected
+    task = Task(corpus, recipe)
+    with bars.progress(f"{corpus.label} {recipe.label}") as report:
+        (outcome,) = fill([task], options.features, jobs=options.jobs, progress=report)
+    rejected = corpus.rejected + outcome.rejected
     if rejected or outcome.extracted:
-        print(fill.last_line(scan, recipe, outcome))
-    listed = corpus_lists.corpus_folder(scan.entry, scan.label, options.features) / "rejected.csv"
+        print(last_line(task, outcome))
+    listed = corpus_folder(corpus.entry, corpus.label, options.features) / "rejected.csv"
     if rejected:
         print(f"  rejected files and reasons: {listed}")
-    if scan.chosen and len(outcome.rejected) == len(scan.chosen):
-        raise DataError(f"{scan.label}: none of {len(scan.chosen)} clips can be used; reasons in {listed}.")
+    if corpus.chosen and len(outcome.rejected) == len(corpus.chosen):
+        raise DataError(f"{corpus.label}: none of {len(corpus.chosen)} clips can be used; reasons in {listed}.")
 
 
 def _pair(text: str) -> tuple[str, str]:

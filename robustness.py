@@ -67,9 +67,9 @@ def _clips(run, options: argparse.Namespace) -> dict:
         condition: tuple(conditions.recipe(recipe, section, config.seed) for recipe in (own, channel))
         for condition, section in sections().items()
     }
-    with bars.progress(f"{config.name}: extracting", "recipes") as report:
+    with bars.progress(f"{config.name}: extracting", "clips") as report:
         every = [recipe for pair in recipes.values() for recipe in pair]
-        conditions.fill(config, every, part.ids, cache, jobs=options.jobs, report=report)
+        conditions.extract(config, every, part.ids, cache, jobs=options.jobs, report=report)
     clips = {}
     for condition, pair in recipes.items():
         features, measures = (conditions.read(recipe, part, cache) for recipe in pair)

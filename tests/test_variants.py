@@ -16,9 +16,11 @@ from augmentation import speed
 from evaluation.splits.folds import draw_folds
 from evaluation.training import cross_validation, fit
 from evaluation.training.workspace import Workspace
-from extract_feats.cache import fill as cache
-from extract_feats.cache import read as load
+from extract_feats.cache import read
+from extract_feats.cache.fill import fill
+from extract_feats.cache.scan import scan
 from extract_feats.cache.store import FeatureStore, key
+from extract_feats.cache.task import Task
 from models.keras_model import KerasModel
 from models.sklearn_model import SklearnModel
 from utils import config as configs
@@ -224,7 +226,7 @@ def test_one_more_copy_extracts_that_copy_alone(run, filled, tmp_path):
 def test_a_copy_depends_on_neither_order_nor_process(filled, demo_root, monkeypatch):
     """What two processes stored is what the clip's own digest and the recipe give, one clip at a time."""
     monkeypatch.setenv("SER_DATA", str(demo_root.parent))
-    _, _, second, _ = load.recipes_of(configs.read(filled / "svm.yaml"))
+    _, _, second, _ = read.recipes_of(configs.read(filled / "svm.yaml"))
     store = FeatureStore(filled / "features", second)
     for path in sorted(demo_root.rglob("*_sad_*.wav"))[::-3]:
         digest = inspect(*decode(path)).digest
@@ -270,10 +272,10 @@ def test_a_clip_of_which_no_copy_can_be_made_stands_for_itself(demo_root, tmp_pa
         return wave[:10] if len(calls) == 3 else whole(wave, *arguments, **options)
 
     monkeypatch.setattr(speed, "augment", augment)
-    (found,) = cache.scan(config)
-    own, copies = (cache.fill(found, recipe, tmp_path, jobs=1) for recipe in load.recipes_of(config))
+    (corpus,) = scan(config)
+    own, copies = fill([Task(corpus, recipe) for recipe in read.recipes_of(config)], tmp_path, jobs=1)
     assert not own.rejected and len(copies.rejected) == 1 and copies.extracted == 79
-    data = load.dataset(config, tmp_path, command="x")
+    data = read.dataset(config, tmp_path, command="x")
     assert len(data) == 80
     for u, one, copy in zip(data.facts["path"], data.features, data.variants[0], strict=True):
         assert np.array_equal(one, copy) == (Path(u) == copies.rejected[0].path)

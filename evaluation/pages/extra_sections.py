@@ -88,7 +88,7 @@ def made(run: Finished) -> Section:
     return section(
         "How it was made",
         tag("p", model_card.recipe(run)),
-        html.figures([(glossary.name("seconds"), f"{run.found['seconds']:,.0f}", glossary.meaning("seconds"))]),
+        html.figures([(glossary.name("seconds"), f"{run.metrics['seconds']:,.0f}", glossary.meaning("seconds"))]),
         html.folded("The complete config", tag("pre", config)),
         tag("p", tag("small", f"Made with {versions}.")),
     )

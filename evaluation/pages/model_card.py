@@ -32,14 +32,14 @@ def promise(protocol: Mapping[str, Any]) -> str:
 
 def honest(run: Finished) -> bool:
     """Return whether the headline figure can be quoted for strangers."""
-    protocol, audit = run.found["protocol"], run.found.get("audit") or {}
+    protocol, audit = run.metrics["protocol"], run.metrics.get("audit") or {}
     spoilt = protocol.get("limit") or protocol.get("tuned") or audit.get("verdict") == "leaks"
     return protocol["speaker_disjoint"] and not spoilt
 
 
 def warnings(run: Finished) -> list[str]:
     """Return what must be known before the number is quoted."""
-    protocol, audit = run.found["protocol"], run.found.get("audit") or {}
+    protocol, audit = run.metrics["protocol"], run.metrics.get("audit") or {}
     found = [
         f"A trial on {protocol['limit']} clips a class, not a result." if protocol.get("limit") else "",
         "Settings were chosen by the score of these very speakers: quote the held-out ones."
@@ -71,7 +71,7 @@ def _call(section: Mapping[str, Any]) -> str:
 
 def limits(run: Finished) -> list[str]:
     """Return what the numbers do not promise, with the numbers that say so."""
-    found = run.found
+    found = run.metrics
     heard = f"has heard {', '.join(run.card['corpora'])} alone"
     if source := found["protocol"].get("init"):
         heard += f", apart from what {source} had heard, whose weights it began with"
@@ -105,8 +105,8 @@ def text(run: Finished) -> str:
 
 
 def _details(run: Finished) -> Iterator[str]:
-    yield from (f"# {run.found['name']}", "", "## Model", "")
-    yield f"Speech emotion recognition, one label a recording: {', '.join(run.found['labels'])}."
+    yield from (f"# {run.metrics['name']}", "", "## Model", "")
+    yield f"Speech emotion recognition, one label a recording: {', '.join(run.metrics['labels'])}."
     yield recipe(run)
     versions = ", ".join(f"{name} {number}" for name, number in run.card["versions"].items())
     joined = len(run.card.get("members", []))
@@ -119,7 +119,7 @@ def _listed(title: str, items: Sequence[str]) -> Iterator[str]:
 
 
 def _data(run: Finished) -> Iterator[str]:
-    found, protocol = run.found, run.found["protocol"]
+    found, protocol = run.metrics, run.metrics["protocol"]
     speakers = f"{found['n_speakers']} known speakers" if found["n_speakers"] else "speakers not known"
     yield from ("## Data and protocol", "")
     yield f"- Trained and tested on {', '.join(run.card['corpora'])}: {found['n_clips']} clips, {speakers}."
@@ -135,7 +135,7 @@ def _data(run: Finished) -> Iterator[str]:
 
 
 def _numbers(run: Finished) -> Iterator[str]:
-    found = run.found
+    found = run.metrics
     yield from ("## Numbers", "", "| | | meaning |", "|---|---|---|")
     yield f"| UAR | {uar_text(found)} | {glossary.meaning('uar')} |"
     for key in ("accuracy", "macro_f1", "weighted_f1", "ece", "brier", "log_loss"):

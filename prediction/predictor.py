@@ -114,7 +114,7 @@ class Graph:
         self.takes_speaker = "speaker_mean" in [tensor.name for tensor in self.session.get_inputs()]
         self.attends = "attention" in [tensor.name for tensor in self.session.get_outputs()]
 
-    def unknown_speaker(self) -> Moments:
+    def global_statistics(self) -> Moments:
         """Return the training set's mean and deviation (dims,)."""
         stored = self.card["training_statistics"]
         return np.float32(stored["mean"]), np.float32(stored["std"])
@@ -122,7 +122,7 @@ class Graph:
     def enrolled(self, features: Sequence[np.ndarray]) -> Moments:
         """Return mean and deviation (dims,) of a speaker who gave these clips, drawn towards the training set's."""
         parts = list(features) if self.card["frames"] else [np.stack(features)]
-        return shrunk(moments(parts), self.unknown_speaker(), len(features))
+        return shrunk(moments(parts), self.global_statistics(), len(features))
 
     def probabilities(self, features: Sequence[np.ndarray], speaker: Moments | None = None) -> np.ndarray:
         """Return (n, classes) float32 for n clips, each (dims,) or (frames, dims), batched by length."""
@@ -162,7 +162,7 @@ class Graph:
         else:
             feed = {"features": np.stack(clips).astype(np.float32, copy=False)}
         if self.takes_speaker:
-            for name, values in zip(("speaker_mean", "speaker_std"), speaker or self.unknown_speaker(), strict=True):
+            for name, values in zip(("speaker_mean", "speaker_std"), speaker or self.global_statistics(), strict=True):
                 feed[name] = np.repeat(values[None], len(clips), axis=0)
         return feed
 

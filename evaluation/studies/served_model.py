@@ -79,7 +79,7 @@ def _statistics(graph: Graph, clips: Sequence[np.ndarray]) -> Any:
     if not graph.takes_speaker:
         return None
     mean, std = moments(list(clips) if graph.card["frames"] else [np.stack(clips)])
-    _, usual = graph.unknown_speaker()
+    _, usual = graph.global_statistics()
     return mean, safe_std(std, usual, usual)
 
 

@@ -10,16 +10,14 @@ from utils import bars, cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from prediction.predictor import Predictor
+    from prediction import Recogniser
 
-    predictor = Predictor(options.checkpoint)
+    predictor = Recogniser.open(options.checkpoint).predictor  # refuses features that are no longer those of training
     configs = _configs(predictor.card, options)  # a typo in the last costs no evaluation
     from evaluation.checkpoint import write as checkpoint
     from evaluation.pages import report
     from evaluation.studies import other_clips as transfer
-    from prediction.extractor import Extractor
 
-    Extractor(predictor.card)  # refuses features that are no longer those of training
     for config in configs:
         recipes = [_with_recipe(config, card) for card in predictor.card.get("members", [predictor.card])]
         data = _data(recipes, predictor, options)

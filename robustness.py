@@ -79,7 +79,7 @@ def _through(config, data, folds: Sequence, options: argparse.Namespace) -> tupl
 
     from evaluation.studies import robustness
     from evaluation.training import cross_validation as experiment
-    from prediction import out_of_domain as familiarity
+    from prediction import out_of_domain
 
     test = np.concatenate([fold.test for fold in folds])
     features, channel = _features(config, data[test], options)
@@ -90,7 +90,7 @@ def _through(config, data, folds: Sequence, options: argparse.Namespace) -> tupl
     with bars.progress(f"{config.name}: testing", "folds") as report:
         for done, (number, fold) in enumerate(zip(numbers, folds, strict=True), 1):
             model, _ = experiment.fit_fold(data, config, fold, number - 1)
-            known = familiarity.of(data[fold.train])
+            known = out_of_domain.ranges_of(data[fold.train])
             mine = np.arange(start, start + len(fold.test))
             start += len(fold.test)
             for condition, clips in features.items():

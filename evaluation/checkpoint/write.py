@@ -26,7 +26,7 @@ from evaluation.scores import significance as statistics
 from evaluation.splits import folds as splits
 from evaluation.training.cross_validation import Outcome
 from models.common import EmotionModel
-from prediction import out_of_domain as familiarity
+from prediction import out_of_domain
 from utils import plots, plugins
 from utils.config import Config
 from utils.dataset import Dataset, Frames
@@ -181,7 +181,7 @@ def _inputs(config: Config, data: Dataset, model: EmotionModel) -> dict[str, Any
         "clip": config.clip.model_dump(),
         "normalise": config.normalise,
         "training_statistics": {"mean": model.mean_.tolist(), "std": model.std_.tolist()} if speaker else None,
-        "familiar": familiarity.of(trained),
+        "familiar": out_of_domain.ranges_of(trained),
     }
 
 

@@ -16,7 +16,7 @@ from evaluation.training import cross_validation as experiment
 from evaluation.training.cross_validation import ENROLMENT, Outcome
 from evaluation.training.ensemble import Together
 from models.moments import moments, usable
-from prediction.predictor import Graph, Predictor, Speaker
+from prediction.predictor import Graph, Predictor, SpeakerStatistics
 from utils.config import Config
 from utils.dataset import Dataset, Features, Frames
 from utils.errors import ConfigError
@@ -116,7 +116,7 @@ def tested(model: "Served", data: Dataset, config: Config) -> Outcome:
 class Known:
     """What is known of the speakers of n clips: ``of`` (n,) is the place of each clip's in ``speakers``."""
 
-    speakers: list[Speaker]
+    speakers: list[SpeakerStatistics]
     of: np.ndarray
 
 
@@ -169,7 +169,7 @@ def _own(graph: Graph, clips: Sequence[np.ndarray]) -> Any:
     if not graph.takes_speaker:
         return None
     mean, std = moments(list(clips) if graph.card["frames"] else [np.stack(clips)])
-    _, usual = graph.unknown_speaker()
+    _, usual = graph.global_statistics()
     return mean, usable(std, usual, usual)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from evaluation.scores import metrics
 from evaluation.scores import significance as statistics
-from prediction import out_of_domain as familiarity
+from prediction import out_of_domain
 from utils import plugins
 from utils.dataset import Features
 
@@ -107,12 +107,12 @@ def compared(
 
 def hinted(known: Mapping[str, Any] | None, features: Features, channel: Mapping[str, np.ndarray]) -> list[set[str]]:
     """Return the hints given for each of n clips."""
-    return [{hint["hint"] for hint in found} for found in familiarity.hints(known, features, channel)]
+    return [{hint["hint"] for hint in found} for found in out_of_domain.hints(known, features, channel)]
 
 
 def rates(found: Sequence[set[str]]) -> dict[str, float]:
     """Return ``hint_<name>``, the share of the clips with that hint, 0 to 1, and ``hint_any``."""
-    names = [name for name, _ in familiarity.HINTS.values()]
+    names = [name for name, _ in out_of_domain.HINTS.values()]
     share = {f"hint_{name.replace(' ', '_')}": float(np.mean([name in hints for hints in found])) for name in names}
     return share | {"hint_any": float(np.mean([bool(hints) for hints in found]))}
 

@@ -28,14 +28,14 @@ def _explore(config, options: argparse.Namespace) -> None:
     from evaluation.exploration import pictures as exploration_pictures
     from evaluation.exploration import survey
     from evaluation.exploration import tables as survey_tables
-    from evaluation.splits import folds as splits
+    from evaluation.splits.folds import holdout
     from extract_feats.cache import corpus_lists as clips
     from extract_feats.cache import read as load
     from extract_feats.cache.store import FeatureStore
 
     config = config.model_copy(update={"augment": []})  # copies are of the same clips
     data = load.dataset(config, options.features, command=cli.preprocess_command(options), limit=options.limit)
-    data = data[splits.holdout(data, config.split.model_dump())[0]]
+    data = data[holdout(data, config.split.model_dump())[0]]
     notes = [f"A trial: at most {options.limit} clips a class were looked at."] if options.limit else []
     if config.split.holdout:
         notes.append(f"Held out, and left out here too: {', '.join(map(str, config.split.holdout))}.")

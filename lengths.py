@@ -9,63 +9,47 @@ from utils import bars, cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from evaluation.checkpoint import tables
-    from evaluation.checkpoint import write as checkpoint
+    from evaluation.checkpoint.protocol import of_run
     from evaluation.pages import report as reports
-    from evaluation.splits import folds as splits
-    from evaluation.studies import lengths
+    from evaluation.studies import lengths, tested_folds
     from utils import config as configs
-    from utils import plots
-    from utils.plots import robustness as robustness_plots
 
     config = configs.read(options.config[0], options.set)
     datasets = _datasets(config, options)
     data = next(iter(datasets.values()))
-    folds = list(enumerate(splits.folds(data, config.split.model_dump(), seed=config.seed)))
-    folds = [folds[number - 1] for number in _numbers(options.folds, len(folds), config.name)]
-    part = data[[row for _, fold in folds for row in fold.test]]
+    tested = tested_folds.choose(data, config, options.folds)
+    folds = [fold for _, fold in tested]
+    part = data[[row for fold in folds for row in fold.test]]
     with bars.progress(config.name, "models") as report:
-        said = lengths.predictions(datasets, config, folds, report=report)
-    rows = lengths.scores(part.truth, part.speakers, said, len(data.labels), seed=config.seed)
+        predicted = lengths.predictions(datasets, config, tested, report=report)
+    rows = lengths.scores(part.truth, part.speakers, predicted, len(data.labels), seed=config.seed)
+    protocol = of_run(data, config, folds, validation="none", limit=options.limit)
+    title = tested_folds.title(config.name, protocol, len(part), tested)
     folder = options.checkpoints / config.name
-    folder.mkdir(parents=True, exist_ok=True)
-    tables.write_csv(folder / "lengths.csv", list(rows[0]), [list(row.values()) for row in rows])
-    tested = ", ".join(fold.name for _, fold in folds) if len(folds) < 4 else f"{len(folds)} folds"
-    protocol = checkpoint.stated(data, config, [fold for _, fold in folds], validation="none")
-    marks = checkpoint.marks({"limit": options.limit, "tuned": config.tuned})
-    title = f"{config.name}: {checkpoint.kind_text(protocol)}, {len(part)} clips, {tested}{marks}"
-    plots.save(robustness_plots.lengths(*lengths.matrix(rows), title=title), folder / "lengths.png")
-    text = "\n".join([f"{title}; cut from second {config.clip.offset:g} on", "", *lengths.lines(rows)])
-    (folder / "lengths.txt").write_text(text + "\n", encoding="utf8")
+    text = lengths.write(folder, rows, title=title, offset=config.clip.offset)
     reports.refresh(folder)
     print(f"{text}\n\n{folder}: lengths.txt, lengths.csv, lengths.png")
     return 0
 
 
-def _numbers(asked: Sequence[int], there: int, name: str) -> Sequence[int]:
-    from utils.errors import ConfigError
-
-    if asked and max(asked) > there:
-        raise ConfigError(f"--folds {max(asked)}: {name} has {there}.")
-    return asked or range(1, there + 1)
-
-
 def _datasets(config, options: argparse.Namespace) -> dict:
-    """Return length -> clips and features, extracted where they are not cached; the clips that every length has."""
-    from extract_feats.cache import fill as cache
-    from extract_feats.cache import read as load
+    """Return length -> data set of the clips that every length has; features that are not cached are extracted."""
+    from extract_feats.cache import read
+    from extract_feats.cache.fill import fill
+    from extract_feats.cache.scan import scan
+    from extract_feats.cache.task import Task
     from utils.dataset import common
 
-    found = {}
+    datasets = {}
     for seconds in sorted(set(options.seconds)):
         cut = config.model_copy(update={"clip": config.clip.model_copy(update={"seconds": seconds})})
-        for recipe in load.recipes_of(cut):
-            for scan in cache.scan(cut, options.limit):
-                with bars.progress(f"{scan.label} {recipe.label}, {seconds:g} s") as report:
-                    cache.fill(scan, recipe, options.features, jobs=options.jobs, progress=report)
+        for corpus in scan(cut, options.limit):
+            tasks = [Task(corpus, recipe) for recipe in read.recipes_of(cut)]
+            with bars.progress(f"{corpus.label} {tasks[0].recipe.label}, {seconds:g} s") as report:
+                fill(tasks, options.features, jobs=options.jobs, progress=report)
         command = cli.preprocess_command(options)
-        found[f"{seconds:g} s"] = load.dataset(cut, options.features, command=command, limit=options.limit)
-    return dict(zip(found, common(list(found.values())), strict=True))
+        datasets[f"{seconds:g} s"] = read.dataset(cut, options.features, command=command, limit=options.limit)
+    return dict(zip(datasets, common(list(datasets.values())), strict=True))
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -81,7 +65,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         help="lengths, 1 2 3 4 5 unless given",
     )
     parser.add_argument("--folds", nargs="+", type=cli.positive, default=[], metavar="N", help="only these, from 1")
-    parser.add_argument("--jobs", type=cli.jobs, default=-1, metavar="N", help="processes (-1: one a core)")
+    parser.add_argument("--jobs", type=cli.jobs, default=-1, metavar="N", help="processes (-1: one per core)")
     options = parser.parse_args(argv)
     options.checkpoints = Path(options.checkpoints)
     if len(options.config) > 1:

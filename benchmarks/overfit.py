@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np
 
 from corpora import ravdess
-from extract_feats.cache.store import Recipe
+from extract_feats.base.recipe import Recipe
 from models.classes import model_class
 from utils import config as configs
 from utils import plugins

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from models.moments import moments, shrunk, usable
-from models.usage import Usage
+from models.moments import moments, safe_std, shrunk
+from models.usage import ClipUsage
 from utils import plugins
 from utils.dataset import Dataset, Features, Frames
 from utils.errors import ConfigError
@@ -23,15 +23,15 @@ class Statistics:
 
     Attributes:
         mean, std: (k, dims) float32.
-        of: (n,) row of mean and std for each clip.
+        rows: (n,) row of mean and std for each clip.
     """
 
     mean: np.ndarray
     std: np.ndarray
-    of: np.ndarray
+    rows: np.ndarray
 
     def __getitem__(self, index) -> "Statistics":
-        return Statistics(self.mean, self.std, self.of[index])
+        return Statistics(self.mean, self.std, self.rows[index])
 
 
 def _rows(features: Features) -> list[np.ndarray]:
@@ -72,7 +72,7 @@ class EmotionModel(ABC):
         self.labels = tuple(labels)
         self.normalise = normalise
         self.seed = seed
-        self.used = Usage()
+        self.usage = ClipUsage()
 
     @property
     def plugin(self) -> plugins.Plugin:
@@ -89,15 +89,15 @@ class EmotionModel(ABC):
 
         ``copies``, augmented ones of the same clips, are learned from too, but scale nothing.
         """
-        self.used.add("scale", data)
+        self.usage.add("scale", data)
         mean, std = moments(_rows(data.features))
-        self.mean_, self.std_ = mean, usable(std, np.abs(mean))
+        self.mean_, self.std_ = mean, safe_std(std, np.abs(mean))
         self.frames_ = isinstance(data.features, Frames)
-        held = None if validation is None else self.both_ways(validation)
-        self._fit(*self.both_ways(data, copies), held, **options)
+        held = None if validation is None else self.with_and_without_speaker(validation)
+        self._fit(*self.with_and_without_speaker(data, copies), held, **options)
         return self
 
-    def both_ways(self, data: Dataset, copies: Dataset | None = None) -> tuple[Dataset, Statistics]:
+    def with_and_without_speaker(self, data: Dataset, copies: Dataset | None = None) -> tuple[Dataset, Statistics]:
         """Return what a model is fitted on: the clips, and what scales each.
 
         With speaker normalisation every clip comes twice, scaled by its speaker's statistics and as if
@@ -108,19 +108,19 @@ class EmotionModel(ABC):
         augmentation put in.
         """
         every = data.joined(copies) if copies else data
-        unknown = self.unknown_speaker(len(every))
+        unknown = self.global_statistics(len(every))
         if self.normalise == "global":
             return every, unknown
-        self.used.add("speakers", data)
+        self.usage.add("speakers", data)
         known = self.speaker_statistics(data)
         both = Statistics(
             np.concatenate([known.mean, unknown.mean]),
             np.concatenate([known.std, unknown.std]),
-            np.concatenate([np.searchsorted(np.unique(data.speakers), every.speakers), len(known.mean) + unknown.of]),
+            np.concatenate([np.searchsorted(np.unique(data.speakers), every.speakers), len(known.mean) + unknown.rows]),
         )
         return every[np.tile(np.arange(len(every)), 2)], both
 
-    def unknown_speaker(self, clips: int) -> Statistics:
+    def global_statistics(self, clips: int) -> Statistics:
         """Return the training set's statistics for every clip: no information about the speaker."""
         return Statistics(self.mean_[None], self.std_[None], np.zeros(clips, np.int64))
 
@@ -129,9 +129,9 @@ class EmotionModel(ABC):
         speakers, of = np.unique(data.speakers, return_inverse=True)
         found = [moments(_rows(data.features[of == number])) for number in range(len(speakers))]
         mean = np.stack([mean for mean, _ in found])
-        return Statistics(mean, np.stack([usable(std, self.std_, self.std_) for _, std in found]), of)
+        return Statistics(mean, np.stack([safe_std(std, self.std_, self.std_) for _, std in found]), of)
 
-    def enrolled(self, features: Features, clips: int) -> Statistics:
+    def enrolled_statistics(self, features: Features, clips: int) -> Statistics:
         """Return the statistics for ``clips`` clips of one speaker who gave ``features`` as unlabelled examples."""
         mean, std = shrunk(moments(_rows(features)), (self.mean_, self.std_), len(features))
         return Statistics(mean[None], std[None], np.zeros(clips, np.int64))

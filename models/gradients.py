@@ -13,7 +13,7 @@ from utils.errors import ConfigError
 Attribution = Callable[[np.ndarray, int], np.ndarray]
 
 
-def integrated(model: KerasModel, *, steps: int = 16) -> Attribution:
+def integrated_gradients(model: KerasModel, *, steps: int = 16) -> Attribution:
     """Return ``attribute(clip, label) -> shares``, both (frames, dims) or (dims,).
 
     The shares add up to what the clip's probability of the label, before its temperature, exceeds that of a clip that
@@ -36,7 +36,7 @@ def integrated(model: KerasModel, *, steps: int = 16) -> Attribution:
 
     def attribute(clip: np.ndarray, label: int) -> np.ndarray:
         one = Frames([clip]) if clip.ndim == 2 else clip[None]
-        (scaled,) = training.scaled(one, model.unknown_speaker(1))
+        (scaled,) = training.scaled(one, model.global_statistics(1))
         path = training.inputs([part * scaled for part in parts])
         x, rest = (path[0], path[1:]) if isinstance(path, list) else (path, [])
         found = np.mean([slope(x, rest, label).numpy().mean(axis=0) for slope in slopes], axis=0)

@@ -12,17 +12,17 @@ import onnx
 
 from models import onnx_graph
 from models.attention_support import attention_error
+from models.captured_output import capture_output
 from models.common import EmotionModel, Report, Statistics
-from models.quiet import quiet
-from models.temperature import tempered
+from models.temperature import apply_temperature
 from utils.config import Train
 from utils.dataset import Dataset, Features
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with quiet():  # TensorFlow announces its builds on every start
+with capture_output():  # TensorFlow announces its builds on every start
     import keras
 
-    from models import attention, finetune, layers, training
+    from models import attention_map, finetune, layers, training
 for chatter in ("tensorflow", "tf2onnx"):  # retracing and conversion notes; errors are exceptions
     logging.getLogger(chatter).setLevel(logging.ERROR)
 
@@ -81,9 +81,9 @@ class KerasModel(EmotionModel):
         report: Report = lambda line: None,
     ) -> None:
         """Train ``train.runs`` networks; ``state`` is a folder for what resuming needs."""
-        self.used.add("fit", data)
+        self.usage.add("fit", data)
         if validation:
-            self.used.add("validation", validation[0])
+            self.usage.add("validation", validation[0])
         held = (validation[0].features, validation[1], validation[0].truth) if validation else None
         self.networks_, self.progress_ = [], []
         for run in range(train.runs):
@@ -93,7 +93,7 @@ class KerasModel(EmotionModel):
             with precision(train.mixed_precision):
                 network = self._build()
             if init:
-                self.used.start = init
+                self.usage.start = init
                 finetune.start_from(network, finetune.networks(Path(init)), run)
             finetune.freeze(network, freeze)
             file = state / f"run-{run}.npz" if state else None
@@ -123,9 +123,9 @@ class KerasModel(EmotionModel):
         return [progress.history for progress in self.progress_]
 
     def probabilities(self, features: Features, statistics: Statistics | None = None) -> np.ndarray:
-        statistics = statistics or self.unknown_speaker(len(features))
+        statistics = statistics or self.global_statistics(len(features))
         found = np.mean([training.predict(n, features, statistics) for n in self.networks_], axis=0)
-        return tempered(found, self.temperature_)
+        return apply_temperature(found, self.temperature_)
 
     def attention(self, features: Features, statistics: Statistics | None = None) -> list[np.ndarray]:
         """Return how much each frame of each clip weighed in its pooling: (frames,) float32 a clip, sum 1.
@@ -140,7 +140,7 @@ class KerasModel(EmotionModel):
         readers = self._attending()
         if not readers:
             raise attention_error(self.section["name"])
-        statistics = statistics or self.unknown_speaker(len(features))
+        statistics = statistics or self.global_statistics(len(features))
         found: list[np.ndarray] = [np.empty(0)] * len(features)
         for batch in training.batches(features, 64):
             ready = training.inputs(training.scaled(features[batch], statistics[batch]))
@@ -151,7 +151,7 @@ class KerasModel(EmotionModel):
 
     def _attending(self) -> list[keras.Model]:
         """The networks with their attention weights as a second output; none if they have no attention."""
-        return [reader for reader in map(attention.attending, self.networks_) if reader]
+        return [reader for reader in map(attention_map.with_attention_map, self.networks_) if reader]
 
     def serving(self, *, attending: bool = False) -> keras.Model:
         """Return the network from raw features to averaged probabilities, scaler and temperature included.
@@ -183,7 +183,7 @@ class KerasModel(EmotionModel):
         serving = self.serving(attending=True)
         serving.predict_on_batch(self._example(serving))  # Keras exports only what has been called
         path = folder / "model.onnx"
-        with quiet():
+        with capture_output():
             serving.export(path, format="onnx", verbose=False, opset_version=onnx_graph.OPSET)
         graph = onnx.load(path)
         names = {output.name: name for output, name in zip(graph.graph.output, onnx_graph.OUTPUTS, strict=False)}

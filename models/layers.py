@@ -25,7 +25,7 @@ class _Explicit(keras.layers.Layer):
 
 @register
 class Temperature(keras.layers.Layer):
-    """probabilities (B, C) -> softmax(log p / temperature), as ``models.temperature.tempered``."""
+    """probabilities (B, C) -> softmax(log p / temperature), as ``models.temperature.apply_temperature``."""
 
     def __init__(self, temperature: float = 1.0, **kwargs):
         super().__init__(**kwargs)

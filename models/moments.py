@@ -17,7 +17,7 @@ def moments(parts: Sequence[np.ndarray]) -> Moments:
     return mean.astype(np.float32), np.sqrt(variance).astype(np.float32)
 
 
-def usable(std: np.ndarray, size: np.ndarray, fallback: np.ndarray | float = 1.0) -> np.ndarray:
+def safe_std(std: np.ndarray, size: np.ndarray, fallback: np.ndarray | float = 1.0) -> np.ndarray:
     """Return deviations that can be divided by: the fallback for a feature that moves no more than rounding does.
 
     Args:

@@ -69,13 +69,13 @@ class SklearnModel(EmotionModel):
             estimator = CalibratedClassifierCV(estimator, ensemble=False, cv=self._noted(self._grouped(data), data))
         if self.frames_:  # pooled statistics have scales of their own
             estimator = make_pipeline(StandardScaler(), estimator)
-        self.used.add("fit", data)
+        self.usage.add("fit", data)
         self.estimator_ = estimator.fit(self._ready(data.features, statistics), data.truth)
 
     def _noted(self, folds: list[tuple[np.ndarray, np.ndarray]], data: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
         for number, parts in enumerate(folds, 1):
             for side, rows in zip(("fit", "held"), parts, strict=True):
-                self.used.add(f"calibration {number} {side}", data[rows])
+                self.usage.add(f"calibration {number} {side}", data[rows])
         return folds
 
     def _grouped(self, data: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -102,14 +102,14 @@ class SklearnModel(EmotionModel):
         )
 
     def _ready(self, features: Features, statistics: Statistics) -> np.ndarray:
-        mean, std, of = statistics.mean, statistics.std, statistics.of
+        mean, std, of = statistics.mean, statistics.std, statistics.rows
         if isinstance(features, Frames):
             return np.stack([pooled(clip, mean[k], std[k]) for clip, k in zip(features, of, strict=True)])
         return (features - mean[of]) / std[of]
 
     def probabilities(self, features: Features, statistics: Statistics | None = None) -> np.ndarray:
         """Return (n, classes) float32, columns in the order of ``labels``; a class never seen in training gets 0."""
-        ready = self._ready(features, statistics or self.unknown_speaker(len(features)))
+        ready = self._ready(features, statistics or self.global_statistics(len(features)))
         found = np.zeros((len(ready), len(self.labels)), np.float32)
         found[:, self.estimator_.classes_] = self.estimator_.predict_proba(ready)
         return found

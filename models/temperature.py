@@ -5,13 +5,13 @@ import numpy as np
 FLOOR = 1e-12  # a float32 probability of 0 has no logarithm
 
 
-def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Return softmax(log p / temperature) over the last axis, float32; the largest stays the largest.
 
     Above 1 they come closer to each other, below 1 they move apart, at 1 they stay. For the softmax of
     a network it is the same as dividing its logits (arXiv:1706.04599).
 
-    >>> print(tempered(np.array([[0.8, 0.2]]), 2.0).round(2))
+    >>> print(apply_temperature(np.array([[0.8, 0.2]]), 2.0).round(2))
     [[0.67 0.33]]
     """
     if temperature == 1:

@@ -37,7 +37,7 @@ class Progress:
 
 def scaled(features: Features, statistics: Statistics) -> list[np.ndarray]:
     """Return each clip with its own mean and deviation taken out, (frames, dims) or (dims,) float32."""
-    mean, std = statistics.mean[statistics.of], statistics.std[statistics.of]
+    mean, std = statistics.mean[statistics.rows], statistics.std[statistics.rows]
     return [(clip - m) / s for clip, m, s in zip(features, mean, std, strict=True)]
 
 

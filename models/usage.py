@@ -1,4 +1,4 @@
-"""What a model was given while it learned: the record that the leakage audit reads."""
+"""Which clips a model was given while it learned; the leakage audit reads it."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,12 @@ from utils.dataset import Dataset
 
 @dataclass(frozen=True)
 class Clips:
-    """Who n rows are: ids, speakers, digests and texts (n,), the last "" where not known."""
+    """The identity of n clips.
+
+    Attributes:
+        ids, speakers, digests: (n,) text.
+        texts: (n,) the sentence that is spoken; "" where it is not known.
+    """
 
     ids: np.ndarray
     speakers: np.ndarray
@@ -18,27 +23,27 @@ class Clips:
 
     @staticmethod
     def of(data: Dataset) -> "Clips":
-        """Return the clips of a data set, as often as they stand in it."""
+        """Return the clips of a data set; a clip that occurs twice there occurs twice here."""
         texts = data.facts.get("text", np.full(len(data), ""))
         return Clips(data.ids, data.speakers, data.digests, texts)
 
 
-class Usage:
-    """Which clips went into what, noted where they go in, so that a slip on the way there shows.
+class ClipUsage:
+    """The clips that each step of a training used, noted where the step takes them, so that a mistake shows.
 
     Purposes:
         part: the training part, before anything is done to it.
-        balance, copies: what balancing made of it; augmented copies.
-        scale, speakers: what the scaler, and the statistics of speakers, are computed from.
+        balance, copies: the training part after balancing; augmented copies.
+        scale, speakers: source of the scaler; source of the statistics of speakers.
         fit: what the estimator or network learns from.
-        validation: what stops a network.
-        calibration N fit, calibration N held: the folds that calibrate an estimator.
-        combine: what teaches an ensemble. inner fit, inner scale, ...: what its members were refitted on for that.
+        validation: decides when a network stops.
+        calibration N fit, calibration N held: the two sides of fold N of an estimator's calibration.
+        combine: source of an ensemble's weights. inner fit, inner scale, ...: what its members were fitted on for that.
         test: what is scored.
 
     Attributes:
-        parts: purpose and clips, in the order they were noted; a purpose may come again.
-        start: checkpoint whose weights a network began with.
+        parts: (purpose, clips) in the order they were noted; a purpose may occur several times.
+        start: checkpoint whose weights a network began with, or None.
     """
 
     def __init__(self):
@@ -46,10 +51,10 @@ class Usage:
         self.start: str | None = None
 
     def add(self, purpose: str, data: Dataset) -> None:
-        """Note that these clips were used so."""
+        """Note that the clips were used for the purpose."""
         self.parts.append((purpose, Clips.of(data)))
 
     def ids(self, purpose: str) -> np.ndarray:
-        """Return all ids (n,) noted under a purpose, as often as they were."""
-        found = [clips.ids for name, clips in self.parts if name == purpose]
-        return np.concatenate(found) if found else np.array([], dtype=str)
+        """Return all ids (n,) noted for a purpose, repeated ids included."""
+        ids = [clips.ids for name, clips in self.parts if name == purpose]
+        return np.concatenate(ids) if ids else np.array([], dtype=str)

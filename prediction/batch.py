@@ -1,26 +1,19 @@
-"""Features of many files for prediction, in their order: on all cores of one machine, or on a Dask cluster.
+"""Features of many files for prediction, in their order: on all cores of one machine, or on a Dask cluster."""
 
-Without joblib, which prediction does not install.
-"""
-
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from io import BytesIO
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from prediction.extractor import Extractor, Reading
 from utils.cluster import Cluster
 from utils.errors import DataError
+from utils.process_pool import KILLED, Processes, cores
 
 FEW = 16  # files up to which starting processes takes longer than it saves
 EACH = 32  # files per process in a window: at its end the others wait for the last file
-KILLED = "every worker process that reads it dies."
 
 Read = Callable[[str], Reading]
 Map = Callable[[Read, Sequence[str]], Iterator[tuple[str, Reading | None]]]  # None: the file kills its process
@@ -42,7 +35,7 @@ def read(
     Raises:
         ConfigError, DataError: the cluster cannot be used; see ``utils.cluster``.
     """
-    jobs = _cores() if jobs == -1 else jobs
+    jobs = cores() if jobs == -1 else jobs
     read_one = partial(_read_one, extractor=extractor)
     if dask:
         folder = Path.cwd()  # a worker has another one
@@ -53,7 +46,7 @@ def read(
     elif jobs == 1 or len(files) <= FEW:
         yield from ([read_one(file)] for file in files)
     else:
-        with _Processes(jobs) as processes:
+        with Processes(jobs) as processes:
             yield from _windows(files, read_one, processes.map, EACH * jobs)
 
 
@@ -62,7 +55,7 @@ def _windows(files: Sequence[str], read_one: Read, over: Map, size: int) -> Iter
         window = files[start : start + size]
         readings = dict(over(read_one, [file for file in dict.fromkeys(window) if file != "-"]))
         yield [
-            read_one(file) if file == "-" else readings[file] or Reading(file, error=f"{file}: {KILLED}")
+            read_one(file) if file == "-" else readings[file] or Reading(file, error=f"{file}: {KILLED}.")
             for file in window
         ]
 
@@ -80,42 +73,3 @@ def _unfit(card: Mapping[str, Any], path: Path | None) -> str:
     Extractor(card)
     seen = path is None or path.exists()
     return "" if seen else f"does not see {path}: it needs the same folders under the same names."
-
-
-def _cores() -> int:
-    """Return the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class _Processes:
-    """Processes of one thread each, a new set when a file has killed one."""
-
-    def __init__(self, jobs: int):
-        self._jobs = jobs
-        self._pool = self._new(jobs)
-
-    def __enter__(self) -> "_Processes":
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def _new(self, jobs: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))  # a fork copies locks that others hold
-
-    def map(self, function: Callable[[str], Any], items: Sequence[str]) -> Iterator[tuple[str, Any]]:
-        """Yield each item with ``function(item)``, or with None if it kills its process."""
-        suspects = []
-        for item, future in [(item, self._pool.submit(function, item)) for item in items]:
-            try:
-                yield item, future.result()
-            except BrokenProcessPool:  # whichever item did it, all that were not finished end so
-                suspects.append(item)
-        for item in suspects:
-            with self._new(1) as alone:
-                try:
-                    yield item, alone.submit(function, item).result()
-                except BrokenProcessPool:
-                    yield item, None
-        if suspects:
-            self._pool = self._new(self._jobs)

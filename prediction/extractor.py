@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from extract_feats import channel
-from utils import plugins
+from extract_feats.base.recipe import Recipe
 from utils.audio.decode import decode, title
 from utils.audio.prepare import inspect, prepare
 from utils.errors import ConfigError, DataError
@@ -54,7 +54,7 @@ class Extractor:
         except (KeyError, TypeError) as error:
             raise ConfigError(f"model.json: damaged, it lacks {error}. Train the model again.") from error
         self.card = parts[0] if self._alone else {"members": parts}
-        self._recipes = [_Recipe(part) for part in parts]
+        self._recipes = [_recipe(part) for part in parts]
 
     def __reduce__(self) -> tuple:
         """Another process gets the card, and makes of it one extractor for all files."""
@@ -121,11 +121,12 @@ class Extractor:
         return waves
 
     def _extracted(self, waves: Mapping[str, np.ndarray]) -> ClipFeatures:
-        by_recipe: dict[str, np.ndarray] = {}
+        by_recipe: dict[Recipe, np.ndarray] = {}
         for recipe in self._recipes:
-            if recipe.key not in by_recipe:
-                by_recipe[recipe.key] = recipe.extract(waves[recipe.wave])
-        features = [by_recipe[recipe.key] for recipe in self._recipes]
+            if recipe not in by_recipe:
+                with ONE_AT_A_TIME:
+                    by_recipe[recipe] = recipe.extract(waves[recipe.wave])
+        features = [by_recipe[recipe] for recipe in self._recipes]
         return features[0] if self._alone else features
 
 
@@ -134,20 +135,17 @@ def _rebuilt(card: str) -> Extractor:
     return Extractor(json.loads(card))
 
 
-class _Recipe:
-    """How one model's features are made; ``wave`` and ``key`` are equal where the wave and the features are."""
+def _recipe(card: Mapping[str, Any]) -> Recipe:
+    """Return how one model's features are made.
 
-    def __init__(self, card: Mapping[str, Any]):
-        self.rate, self.clip, self.features = card["rate"], card["clip"], card["features"]
-        version = plugins.call("features", self.features, "layout").version
-        if version != card["feature_version"]:
-            raise ConfigError(
-                f"{card['name']} was trained on features of version {card['feature_version']}; here it is {version}. "
-                "Install the requirements it was trained with, or preprocess and train again."
-            )
-        self.wave = repr((self.rate, sorted(self.clip.items())))
-        self.key = repr((self.wave, sorted(self.features.items())))
-
-    def extract(self, wave: np.ndarray) -> np.ndarray:
-        with ONE_AT_A_TIME:
-            return plugins.call("features", self.features, "extract", wave, self.rate)
+    Raises:
+        ConfigError: the features here are of another version than in training.
+    """
+    recipe = Recipe.of(card["features"], card["rate"], card["clip"])
+    version = recipe.layout.version
+    if version != card["feature_version"]:
+        raise ConfigError(
+            f"{card['name']} was trained on features of version {card['feature_version']}; here it is {version}. "
+            "Install the requirements it was trained with, or preprocess and train again."
+        )
+    return recipe

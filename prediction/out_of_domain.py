@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from models.moments import moments, usable
+from models.moments import moments, safe_std
 from prediction.answers import Hint
 from utils.dataset import Dataset, Features, Frames
 
@@ -149,7 +149,7 @@ def _pooled(features: Sequence[np.ndarray] | Features) -> np.ndarray:
 
 def _scale(clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean, std = moments([clips])
-    return mean, usable(std, np.abs(mean))
+    return mean, safe_std(std, np.abs(mean))
 
 
 def _distance(clips: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:

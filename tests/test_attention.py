@@ -30,12 +30,12 @@ def attentive(name: str) -> dict:
 
 
 def has_attention(name: str) -> bool:
-    from models import attention
+    from models import attention_map
     from models.keras_model import build_network
 
     dims = MODELS[name].constants.get("SMALLEST", 8)
     network = build_network(attentive(name), MODELS[name], frames=True, dims=dims, n_classes=3)
-    return attention.attending(network) is not None
+    return attention_map.with_attention_map(network) is not None
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_weights_are_of_the_clips_own_frames_and_the_same_from_every_file(name, 
 
 
 def test_the_shares_of_steps_are_known():
-    from models.attention import SpreadWeights
+    from models.attention_map import SpreadWeights
 
     mask = np.arange(8) < np.array([[7], [4]])
     pooled = np.float32([[0.4, 0.6], [1.0, 0.0]])  # pools of 4: the second one of the first clip has 3 real frames
@@ -113,24 +113,24 @@ def test_the_shares_of_steps_are_known():
 
 
 def test_each_step_covers_the_frames_that_its_mask_saw():
-    from models.attention import SpreadWeights, attending
+    from models.attention_map import SpreadWeights, with_attention_map
     from models.keras_model import build_network
 
     for name, size, hop in (("transformer", 2, 2), ("parallel_cnn_attention_lstm", 4, 4),
                             ("stacked_cnn_attention_lstm", 12, 5)):  # fmt: skip
-        reader = attending(build_network(attentive(name), MODELS[name], frames=True, dims=8, n_classes=3))
+        reader = with_attention_map(build_network(attentive(name), MODELS[name], frames=True, dims=8, n_classes=3))
         (spread,) = [layer for layer in reader.layers if isinstance(layer, SpreadWeights)]
         assert (spread.size, spread.hop) == (size, hop)
 
 
 def test_runs_are_averaged(tmp_path):
     from models import training
-    from models.attention import attending
+    from models.attention_map import with_attention_map
 
     data = data_of()
     model = fitted("bilstm", data, runs=2)
-    ready = training.inputs(training.scaled(data.features, model.unknown_speaker(len(data))))
-    each = [attending(network).predict_on_batch(ready)[1] for network in model.networks_]
+    ready = training.inputs(training.scaled(data.features, model.global_statistics(len(data))))
+    each = [with_attention_map(network).predict_on_batch(ready)[1] for network in model.networks_]
     assert np.abs(each[0] - each[1]).max() > 1e-4
     served = shipped(model, tmp_path).attention(arrays(data.features))
     for k, w in enumerate(model.attention(data.features)):

@@ -9,7 +9,6 @@ import pytest
 
 from prediction import batch
 from prediction.extractor import Extractor, Reading
-from tests.toy_workers import deadly
 from utils.errors import ConfigError
 
 CARD = {
@@ -60,18 +59,8 @@ def test_two_processes_read_what_one_does_in_the_same_order(card, files, monkeyp
 
 
 def test_few_files_start_no_process(card, files, monkeypatch):
-    monkeypatch.setattr(batch, "_Processes", None)
+    monkeypatch.setattr(batch, "Processes", None)
     assert len(flat(batch.read(Extractor(card), files[: batch.FEW], jobs=2))) == batch.FEW
-
-
-def test_a_file_that_kills_its_process_stops_no_other(monkeypatch):
-    with batch._Processes(2) as processes:
-        items = [Path(f"clip{number}") for number in range(12)]
-        items[3] = Path("poison")
-        found = dict(processes.map(deadly, items))
-        assert found.pop(Path("poison")) is None
-        assert found == {path: path.name for path in items if path.name != "poison"}
-        assert dict(processes.map(deadly, items[:2])) == {path: path.name for path in items[:2]}
 
 
 def test_other_features_than_in_training_are_refused(card, files):

@@ -6,7 +6,7 @@ from scipy.special import softmax
 
 from evaluation.scores.calibration import LIMITS, cross_fitted, fit, reliability
 from evaluation.scores.metrics import ece, log_loss
-from models.temperature import tempered
+from models.temperature import apply_temperature
 
 
 def draw(n=4000, n_classes=5, seed=0):
@@ -19,26 +19,28 @@ def draw(n=4000, n_classes=5, seed=0):
 @pytest.mark.parametrize("hidden", [0.5, 1.0, 2.5])
 def test_the_temperature_that_spoilt_the_probabilities_is_found(hidden):
     truth, probabilities = draw(n=40_000)
-    spoilt = tempered(probabilities, 1 / hidden)
+    spoilt = apply_temperature(probabilities, 1 / hidden)
     assert fit(truth, spoilt) == pytest.approx(hidden, rel=0.03)
-    np.testing.assert_allclose(tempered(spoilt, hidden), probabilities, atol=1e-4)
+    np.testing.assert_allclose(apply_temperature(spoilt, hidden), probabilities, atol=1e-4)
 
 
 def test_it_is_the_lowest_log_loss():
     truth, probabilities = draw(n=300)
-    spoilt = tempered(probabilities, 0.3)
+    spoilt = apply_temperature(probabilities, 0.3)
     best = fit(truth, spoilt)
-    losses = [log_loss(truth, tempered(spoilt, t).astype(np.float64)) for t in (0.98 * best, best, 1.02 * best)]
+    losses = [
+        log_loss(truth, apply_temperature(spoilt, t).astype(np.float64)) for t in (0.98 * best, best, 1.02 * best)
+    ]
     assert losses[1] == min(losses)
 
 
 def test_tempering_divides_logits_and_keeps_the_order():
     logits = np.random.default_rng(1).normal(size=(50, 4))
     for temperature in (0.4, 1.0, 3.0):
-        found = tempered(softmax(logits, axis=1), temperature)
+        found = apply_temperature(softmax(logits, axis=1), temperature)
         np.testing.assert_allclose(found, softmax(logits / temperature, axis=1), atol=1e-6)
         assert (found.argmax(axis=1) == logits.argmax(axis=1)).all() and found.dtype == np.float32
-    sure = tempered(np.array([[1.0, 0.0]]), 2.0)  # the logarithm of 0 is not met
+    sure = apply_temperature(np.array([[1.0, 0.0]]), 2.0)  # the logarithm of 0 is not met
     assert np.isfinite(sure).all() and sure[0, 1] == pytest.approx(1e-6, rel=1e-3)
 
 
@@ -50,7 +52,7 @@ def test_predictions_that_are_always_right_keep_a_finite_temperature():
 
 def test_no_clip_has_a_say_in_its_own_temperature():
     truth, probabilities = draw(n=600)
-    probabilities, fold = tempered(probabilities, 0.4), np.arange(600) % 3
+    probabilities, fold = apply_temperature(probabilities, 0.4), np.arange(600) % 3
     first, found = cross_fitted(truth, probabilities, fold)
     lied = np.where(fold == 1, (truth + 1) % 5, truth)
     second, other = cross_fitted(lied, probabilities, fold)

@@ -1,4 +1,4 @@
-"""Corpora as teachers of one another: nobody is tested by a model that heard them, every pair once, resumable."""
+"""Trained on each corpus alone, tested on every one: no test speaker is trained on, every pair once, resumable."""
 
 import csv
 from dataclasses import replace
@@ -9,8 +9,9 @@ from toy import dataset, outcome, write_config
 
 import preprocess
 import train
-from evaluation.studies import cross_corpus
-from evaluation.training import cross_validation as experiment
+from evaluation.studies import cross_corpus, cross_corpus_table
+from evaluation.training import fit
+from evaluation.training.workspace import Workspace
 from utils import config as configs
 from utils.errors import ConfigError
 from utils.plots import save
@@ -26,10 +27,10 @@ def several(*, noise: float = 0.5, names=("a", "b", "c")):
         facts = part.facts | {"corpus": np.full(len(part), name)}
         digests = np.array([f"{name}{digest}" for digest in part.digests])
         parts.append(replace(part, ids=np.array(ids), speakers=np.array(speakers), facts=facts, digests=digests))
-    found = parts[0]
+    data = parts[0]
     for part in parts[1:]:
-        found = found.joined(part)
-    return found
+        data = data.joined(part)
+    return data
 
 
 def config(**keys):
@@ -40,7 +41,7 @@ def config(**keys):
     return configs.check(raw | keys, "test")
 
 
-def test_the_plan_keeps_every_tested_speaker_and_sound_unheard():
+def test_no_test_speaker_and_no_test_recording_is_trained_on():
     data = several()
     data.digests[0] = data.digests[-1]  # the same recording in two corpora
     parts = cross_corpus.plan(data, config())
@@ -57,9 +58,9 @@ def test_the_plan_keeps_every_tested_speaker_and_sound_unheard():
 
 
 def test_cells_hold_what_the_folds_predicted(tmp_path):
-    data, said = several(), []
-    cells = cross_corpus.run(data, config(normalise="speaker"), key="k", work=tmp_path, report=said.append)
-    assert len(cells) == 9 * 4 and len(said) == 12
+    data, reported = several(), []
+    cells = cross_corpus.run(data, config(normalise="speaker"), Workspace(tmp_path, "k", reported.append))
+    assert len(cells) == 9 * 4 and len(reported) == 12
     at = {(cell["train"], cell["test"], cell["information"]): cell for cell in cells}
     parts = cross_corpus.plan(data, config())
     number = next(n for n, part in enumerate(parts) if part.fold.name == "a to the others")
@@ -73,7 +74,7 @@ def test_cells_hold_what_the_folds_predicted(tmp_path):
     for cell in cells:
         assert cell["uar_lo"] <= cell["uar"] <= cell["uar_hi"] and cell["n_speakers"] == 6
     again = []
-    kept = cross_corpus.run(data, config(normalise="speaker"), key="k", work=tmp_path, report=again.append)
+    kept = cross_corpus.run(data, config(normalise="speaker"), Workspace(tmp_path, "k", again.append))
     assert kept == cells and all(line.get("cached") for line in again)
     assert at["a", "b", "transductive"]["uar"] > 0.6  # chance is .33; the corpora are alike
 
@@ -96,10 +97,11 @@ def test_the_text_fits_a_terminal_with_many_corpora():
     names = [f"a_long_corpus_name_{n}" for n in range(8)]
     cell = {"information": "none", "uar": 0.5, "uar_lo": 0.4, "uar_hi": 0.6, "uar_ci95_informative": False, "folds": 5}
     cells = [cell | {"train": a, "test": b} for a in names for b in names]
-    found = cross_corpus.lines({"name": "x" * 30, "labels": list("abcd"), "cells": cells, "limit": 3, "tuned": True})
-    assert max(map(len, found)) <= 80 and sum("0.500" in line for line in found) == 8 + 64
-    assert "A TRIAL on 3 clips a class" in found and "TUNED on the same speakers" in found
-    assert found[-1].endswith("0.500  [0.400, 0.600]  few")
+    matrix = {"name": "x" * 30, "labels": list("abcd"), "cells": cells, "limit": 3, "tuned": True, "key": ""}
+    lines = cross_corpus_table.lines(matrix)
+    assert max(map(len, lines)) <= 80 and sum("0.500" in line for line in lines) == 8 + 64
+    assert "A TRIAL on 3 clips per class" in lines and "TUNED on the same speakers" in lines
+    assert lines[-1].endswith("0.500  [0.400, 0.600]  few")
 
 
 def test_the_heat_map_has_a_panel_a_level_and_a_figure_a_cell(tmp_path):
@@ -141,7 +143,7 @@ def test_train_by_corpus_tests_each_corpus_once_and_the_matrix_is_kept(demo_root
         assert f"{float(row['uar']):.3f}" in out
     assert (folder / "matrix.txt").read_text(encoding="utf8") in out and (folder / "matrix.png").stat().st_size > 5000
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "fit", None)
+        patch.setattr(fit, "fit", None)
         assert outcome(train.main, monkeypatch, capsys, *both, "--matrix") == (0, out, "")  # not trained again
     for change, word in (("model.C=2.0", "--overwrite"), ("split.holdout=[m08]", "no split.holdout")):
         status, _, err = outcome(train.main, monkeypatch, capsys, *both, "--matrix", "--set", change)

@@ -24,7 +24,7 @@ TABLE = re.findall(r"^\| `(python [^`]+)` \|", README, re.MULTILINE)
 FILLED = {"NAME": "demo_svm", "A.yaml": "config/demo_svm.yaml", "call.wav": "data/demo/m08/m08_sad_1.wav",
           "calls": "data/demo/m08", "--trials 20": "--trials 2",
           "robustness.py": "robustness.py --folds 1"}  # fmt: skip
-# another corpus, a server or a file of others is needed: test_honesty.py, test_cross_corpus.py, test_evaluate.py,
+# another corpus, a server or a file of others is needed: test_protocols.py, test_cross_corpus.py, test_evaluate.py,
 # test_download.py, test_app_browser.py, test_yamnet.py and test_vggish.py run these
 ELSEWHERE = re.compile(r"--other|--matrix|evaluate\.py|corpora\.download|extract_feats\.convert|app\.py")
 SPEECH = Path(os.environ.get("SER_DATA", "")) / "RAVDESS"

@@ -1,4 +1,4 @@
-"""Explanations: known maps of known models, honest verdicts, and the whole command."""
+"""explain.py and evaluation/explanations: known maps of known models, correct verdicts, and the whole command."""
 
 import json
 from dataclasses import replace
@@ -9,9 +9,8 @@ import pytest
 from toy import LABELS, dataset, outcome, write_config
 from toy import arguments as section
 
-from evaluation.explanations import attention_curves, feature_groups, importance, maps
-from evaluation.explanations import explain as explanations
-from evaluation.explanations import text as explanation_text
+from evaluation.explanations import attention, feature_groups, importance, maps, text, unseen
+from evaluation.explanations.methods import Method, clip_map
 from extract_feats import opensmile
 from models.classes import model_class
 from utils.config import Train
@@ -72,16 +71,16 @@ def test_curves_begin_and_end_with_the_whole_clip_and_with_nothing():
     assert maps.area(np.linspace(0, 1, maps.STEPS + 1)) == pytest.approx(0.5)
 
 
-def verdict_of(weigh_for) -> tuple[dict, str]:
+def verdict_of(map_for) -> tuple[dict, str]:
     rng = np.random.default_rng(2)
     model = Sees(lambda x: x[6:9, 1].sum() - 2)
     blocks, tried = maps.Blocks.of(GROUPS, 5), []
     for _ in range(25):
-        weigh = weigh_for(model, blocks, rng)
-        tried.append(explanations.explained(model, clip(rng), blocks, weigh, rng, 4)["curves"])
+        method = Method(blocks, map_for(model, blocks, rng))
+        tried.append(clip_map(model, clip(rng), method, rng, random_orders=4).curves)
     tried = np.array(tried)
     faith = maps.faithfulness(tried[:, 0], tried[:, 1])
-    return faith, "\n".join(explanation_text.verdict({"faithfulness": faith}))
+    return faith, "\n".join(text.verdict({"faithfulness": faith}))
 
 
 def test_a_true_map_is_called_faithful_and_a_random_or_reversed_one_is_not():
@@ -99,9 +98,9 @@ def test_a_true_map_is_called_faithful_and_a_random_or_reversed_one_is_not():
 def test_few_speakers_are_said_to_be_few():
     line = {"family": "F0", "n_features": 2, "loss": 0.1, "loss_ci95": [0.05, 0.2], "p_holm": 0.875, "alone": 0.2}
     found = {"name": "x", "models": "y", "n_clips": 9, "uar": 0.5, "importance": [line], "maps": {}}
-    few = explanation_text.text(found | {"n_speakers": 4})
+    few = text.of_run(found | {"n_speakers": 4})
     assert "With 4 speakers no p can come below .05" in " ".join(few.split())
-    assert "no p can" not in explanation_text.text(found | {"n_speakers": 6})
+    assert "no p can" not in text.of_run(found | {"n_speakers": 6})
 
 
 def test_a_single_clips_map_is_called_faithful_where_it_beats_nearly_all_orders():
@@ -109,7 +108,7 @@ def test_a_single_clips_map_is_called_faithful_where_it_beats_nearly_all_orders(
         "occlusion": {"deletion_beats": 19, "insertion_beats": 20},
         "x": {"deletion_beats": 20, "insertion_beats": 18},
     }
-    first, second = explanation_text.of_clip({"random_orders": 20, "maps": maps_of}, "a.wav").split("\n")[1:3]
+    first, second = text.of_clip({"random_orders": 20, "maps": maps_of}, "a.wav").split("\n")[1:3]
     assert first.endswith("orders: faithful") and second.endswith("orders: NOT shown to be faithful")
 
 
@@ -124,7 +123,7 @@ def test_the_interval_is_students():
 
 def test_attention_over_relative_time_is_a_density_of_the_clips_own_frames():
     weights = np.float32([0, 0, 0.5, 0.5, 0])
-    found = attention_curves.profile(weights)
+    found = attention.profile(weights)
     assert found.mean() == pytest.approx(1)
     np.testing.assert_allclose(found[:20], 0, atol=1e-9)
     np.testing.assert_allclose(found[20:40], 2.5)
@@ -139,7 +138,7 @@ def test_integrated_gradients_add_up_to_the_probability_gained(kind):
     data = dataset(kind, speakers=3, takes=3, noise=0.5)
     model = model_class({"name": name})(section(name) | ({"units": 4} if kind == "frames" else {}), LABELS, seed=1)
     model.fit(data, train=Train(epochs=3, learning_rate=0.02))
-    attribute = gradients.integrated(model, steps=64)
+    attribute = gradients.integrated_gradients(model, steps=64)
     for number in (0, 5):
         one = data.features[number]
         mean = np.broadcast_to(model.mean_, one.shape)
@@ -176,7 +175,7 @@ def test_permutation_finds_the_features_that_say_something():
     train, test = data[np.arange(len(data)) < 72], data[np.arange(len(data)) >= 72]
     model = model_class({"name": "lda"})(section("lda"), LABELS).fit(train)
     groups = {"noise": np.arange(8, 16), "speech": np.arange(8)}
-    speech, noise = importance.permuted([(model, test)], groups, seed=1)
+    speech, noise = importance.permutation_importance([(model, test)], groups, seed=1)
     uar = np.mean([(model.probabilities(test.features).argmax(axis=1) == test.truth)[test.truth == k].mean()
                    for k in range(3)])  # fmt: skip
     assert [speech["family"], noise["family"]] == ["speech", "noise"]
@@ -186,18 +185,18 @@ def test_permutation_finds_the_features_that_say_something():
     assert importance._units([(model, nameless)]).tolist() == test.ids.tolist()
 
 
-def test_the_model_explained_has_not_heard_the_clips():
+def test_the_model_explained_was_not_trained_on_the_clips():
     data = dataset(speakers=6)
     config = SimpleNamespace(
         split=SimpleNamespace(model_dump=lambda: {"by": "speaker", "folds": 3}, by="speaker"), seed=1,
         model=section("lda"), normalise="global", balance="none",
     )  # fmt: skip
-    parts, which = explanations.unheard(data, config, None)
+    parts, which = unseen.models_and_clips(data, config, None)
     assert sorted(np.concatenate([part.data.ids for part in parts])) == sorted(data.ids) and "all 3 folds" in which
     for model, heard_not in parts:
         rest = data[~np.isin(data.speakers, heard_not.speakers)]
         np.testing.assert_allclose(model.mean_, rest.features.mean(axis=0), rtol=1e-5)
-    assert len(explanations.unheard(data, config, None, folds=1)[0]) == 1
+    assert len(unseen.models_and_clips(data, config, None, folds=1)[0]) == 1
 
 
 @pytest.mark.parametrize("kind", ["vector", "network"])

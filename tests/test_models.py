@@ -13,7 +13,7 @@ from toy import arguments as section
 from models import onnx_graph
 from models.classes import model_class
 from models.common import EmotionModel, check_input
-from models.moments import SHRINKAGE_CLIPS, moments, shrunk, usable
+from models.moments import SHRINKAGE_CLIPS, moments, safe_std, shrunk
 from prediction.predictor import Predictor
 from utils.config import Train
 from utils.errors import ConfigError, DataError
@@ -101,7 +101,7 @@ def test_onnx_agrees_with_the_framework(case):
         rows = np.flatnonzero(data.speakers == data.speakers[0])
         mine, given = arrays(data.features[rows]), data.features[rows[:5]]
         speaker = predictor.enrolled(arrays(given))
-        expected = model.probabilities(data.features[rows], model.enrolled(given, len(rows)))
+        expected = model.probabilities(data.features[rows], model.enrolled_statistics(given, len(rows)))
         np.testing.assert_allclose(predictor.probabilities(mine, speaker), expected, atol=1e-4)
         assert np.abs(expected - model.probabilities(data.features[rows])).max() > 1e-3
 
@@ -200,7 +200,7 @@ def test_runs_are_averaged_and_shipped_as_one(tmp_path):
     model = fitted("cnn1d", data, train=TRAIN.model_copy(update={"runs": 2}))
     from models import training
 
-    each = [training.predict(network, data.features, model.unknown_speaker(len(data))) for network in model.networks_]
+    each = [training.predict(network, data.features, model.global_statistics(len(data))) for network in model.networks_]
     assert len(each) == 2 and np.abs(each[0] - each[1]).max() > 1e-3
     found = model.probabilities(data.features)
     np.testing.assert_allclose(found, np.mean(each, axis=0), atol=1e-6)
@@ -238,7 +238,7 @@ def test_the_scaler_is_the_training_parts_mean_and_deviation(kind):
     np.testing.assert_allclose(model.mean_, rows.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(model.std_, rows.std(axis=0), rtol=1e-5)
     seen, statistics, validation = model.seen
-    assert seen is data and validation is None and set(statistics.of) == {0}
+    assert seen is data and validation is None and set(statistics.rows) == {0}
 
 
 def test_the_scaler_does_not_look_at_validation():
@@ -260,10 +260,10 @@ def test_speaker_normalised_models_learn_every_clip_both_ways(kind):
     for row in (0, n - 1):
         mine = [clip for clip, s in zip(arrays(data.features), data.speakers, strict=True) if s == data.speakers[row]]
         own = np.concatenate([np.atleast_2d(clip) for clip in mine]).astype(np.float64)
-        np.testing.assert_allclose(statistics.mean[statistics.of[row]], own.mean(axis=0), rtol=1e-4)
-        np.testing.assert_allclose(statistics.std[statistics.of[row]], own.std(axis=0), rtol=1e-4)
-        np.testing.assert_array_equal(statistics.mean[statistics.of[n + row]], model.mean_)
-        np.testing.assert_array_equal(statistics.std[statistics.of[n + row]], model.std_)
+        np.testing.assert_allclose(statistics.mean[statistics.rows[row]], own.mean(axis=0), rtol=1e-4)
+        np.testing.assert_allclose(statistics.std[statistics.rows[row]], own.std(axis=0), rtol=1e-4)
+        np.testing.assert_array_equal(statistics.mean[statistics.rows[n + row]], model.mean_)
+        np.testing.assert_array_equal(statistics.std[statistics.rows[n + row]], model.std_)
 
 
 def test_enrolment_is_drawn_towards_the_training_set():
@@ -272,10 +272,10 @@ def test_enrolment_is_drawn_towards_the_training_set():
     for clips in (1, 5, 12):
         given = data.features[:clips].astype(np.float64)
         share = clips / (clips + SHRINKAGE_CLIPS)
-        found = model.enrolled(data.features[:clips], 7)
+        found = model.enrolled_statistics(data.features[:clips], 7)
         np.testing.assert_allclose(found.mean[0], share * given.mean(axis=0) + (1 - share) * model.mean_, rtol=1e-4)
         np.testing.assert_allclose(found.std[0], share * given.std(axis=0) + (1 - share) * model.std_, rtol=1e-4)
-        assert found.of.tolist() == [0] * 7
+        assert found.rows.tolist() == [0] * 7
     assert SHRINKAGE_CLIPS == 5
 
 
@@ -289,7 +289,7 @@ def test_tiny_features_are_scaled_and_still_ones_are_not_blown_up():
     rng = np.random.default_rng(0)
     values = np.stack([1e-10 * rng.normal(size=200), np.full(200, 7.3), np.zeros(200), rng.normal(size=200)], axis=1)
     mean, std = moments([values.astype(np.float32)])
-    ready = usable(std, np.abs(mean))
+    ready = safe_std(std, np.abs(mean))
     assert ready[1:3].tolist() == [1.0, 1.0]
     scaled = (values - mean) / ready
     np.testing.assert_allclose(scaled[:, [0, 3]].std(axis=0), 1, rtol=1e-4)
@@ -323,7 +323,7 @@ def test_calibration_keeps_a_speaker_on_one_side():
     for train, test in folds:
         assert not set(data.speakers[train]) & set(data.speakers[test])
     assert sorted(np.concatenate([test for _, test in folds])) == list(range(len(data)))
-    both, _ = model.both_ways(data)
+    both, _ = model.with_and_without_speaker(data)
     for train, test in model._grouped(both):
         assert not set(both.speakers[train]) & set(both.speakers[test])
     assert len(model.estimator_.cv) == 3  # what was calibrated on is what is tested here

@@ -8,7 +8,7 @@ import pytest
 from toy import MODELS, arguments, arrays, kinds
 
 from corpora import ravdess
-from extract_feats.cache.store import Recipe
+from extract_feats.base.recipe import Recipe
 from models.classes import model_class
 from prediction.predictor import Predictor
 from utils import plugins

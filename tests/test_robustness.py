@@ -12,12 +12,14 @@ import lengths
 import preprocess
 import robustness
 import train
-from evaluation.studies import lengths as studying
-from evaluation.studies import robustness as scoring
+from evaluation.studies import lengths as lengths_study
+from evaluation.studies import robustness as robustness_study
+from evaluation.studies.lengths import PairScores
+from evaluation.studies.robustness import CLEAN, CONDITIONS, Answers
 from extract_feats import channel
-from extract_feats.cache import conditions
-from extract_feats.cache import fill as cache
+from extract_feats.cache import conditions, task
 from extract_feats.cache import read as load
+from extract_feats.cache.fill import fill
 from prediction import out_of_domain
 from utils import config as configs
 from utils.errors import ConfigError
@@ -61,22 +63,27 @@ def table(path) -> list[dict[str, str]]:
 
 def test_known_predictions_give_known_rows():
     wrong = np.where(TRUTH == 0, 1, TRUTH)  # one class of four is lost
-    said = {scoring.CLEAN: TRUTH, "noise": wrong, "nothing": np.zeros_like(TRUTH)}
-    rows = scoring.scores(TRUTH, SPEAKERS, said, 4, seed=1)
-    assert [row["condition"] for row in rows] == list(said)
-    assert [row["uar"] for row in rows] == [1, 0.75, 0.25] and rows[0]["n_clips"] == 96 and rows[0]["informative"]
-    assert [row["difference"] for row in rows] == pytest.approx([0, -0.25, -0.75])
-    better = scoring.compared(rows, TRUTH, SPEAKERS, said, said | {"noise": TRUTH}, 4, seed=1)
-    assert [row["against_uar"] for row in better] == [1, 1, 0.25]
-    assert [row["against_difference"] for row in better] == pytest.approx([0, 0.25, 0])
-    assert better[1]["against_p"] == pytest.approx(3 * 2 / 2**8)  # all of 8 speakers gain alike; three conditions
-    assert better[0]["against_p"] == 1
+    answers = answered({CLEAN: TRUTH, "noise": wrong, "nothing": np.zeros_like(TRUTH)})
+    rows = robustness_study.scores(TRUTH, SPEAKERS, answers, 4, seed=1)
+    assert [row.condition for row in rows] == list(answers)
+    assert [row.uar for row in rows] == [1, 0.75, 0.25] and rows[0].n_clips == 96 and rows[0].interval.informative
+    assert [row.to_clean.difference for row in rows] == pytest.approx([0, -0.25, -0.75])
+    other = answers | answered({"noise": TRUTH})
+    better = robustness_study.compared(rows, TRUTH, SPEAKERS, answers, other, 4, seed=1)
+    assert [row.against_uar for row in better] == [1, 1, 0.25]
+    assert [row.gain.difference for row in better] == pytest.approx([0, 0.25, 0])
+    assert better[1].gain.p == pytest.approx(3 * 2 / 2**8)  # all of 8 speakers gain alike; three conditions
+    assert better[0].gain.p == 1
+
+
+def answered(predicted) -> dict[str, Answers]:
+    return {condition: Answers(classes, {}) for condition, classes in predicted.items()}
 
 
 def test_rates_count_clips_and_not_hints():
-    found = scoring.rates([{"noisy", "unfamiliar"}, {"noisy"}, set(), set()])
-    assert (found["hint_noisy"], found["hint_unfamiliar"], found["hint_narrow_band"]) == (0.5, 0.25, 0)
-    assert found["hint_any"] == 0.5
+    rates = robustness_study.hint_rates([{"noisy", "unfamiliar"}, {"noisy"}, set(), set()])
+    assert (rates["hint_noisy"], rates["hint_unfamiliar"], rates["hint_narrow_band"]) == (0.5, 0.25, 0)
+    assert rates["hint_any"] == 0.5
 
 
 def test_every_condition_changes_the_wave_and_keeps_its_length():
@@ -84,7 +91,7 @@ def test_every_condition_changes_the_wave_and_keeps_its_length():
 
     rng = np.random.default_rng(1)
     wave = (0.1 * rng.standard_normal(16000)).astype(np.float32)
-    for condition, section in scoring.sections().items():
+    for condition, section in robustness_study.sections().items():
         found = applied(section, wave, 16000, np.random.default_rng(2))
         assert found.shape == wave.shape and np.abs(found - wave).max() > 1e-3, condition
 
@@ -92,7 +99,7 @@ def test_every_condition_changes_the_wave_and_keeps_its_length():
 def test_a_condition_is_the_first_copy_that_training_makes(zoo, demo_root, monkeypatch):
     monkeypatch.setenv("SER_DATA", str(demo_root.parent))
     own, copy = load.recipes_of(configs.read(zoo / "line.yaml"))
-    assert conditions.recipe(own, scoring.sections()["telephone, mu-law"], 1) == copy
+    assert conditions.recipe(own, robustness_study.sections()["telephone, mu-law"], 1) == copy
 
 
 def test_the_whole_command_gives_the_run_s_own_score_and_what_changes_it(run, zoo):
@@ -100,7 +107,7 @@ def test_the_whole_command_gives_the_run_s_own_score_and_what_changes_it(run, zo
     assert status == 0 and "error" not in err, err  # where it goes on for long, progress is told there
     assert max(map(len, out.splitlines()[:-1])) <= 80
     rows = table(zoo / "plain" / "robustness.csv")
-    assert [row["condition"] for row in rows] == [scoring.CLEAN, *scoring.CONDITIONS]
+    assert [row["condition"] for row in rows] == [CLEAN, *CONDITIONS]
     for key, name in (("uar", "plain"), ("against_uar", "line")):
         found = json.loads((zoo / name / "metrics.json").read_text(encoding="utf8"))
         assert float(rows[0][key]) == pytest.approx(found["uar"], abs=1e-9)  # pooled over all folds, as there
@@ -117,13 +124,11 @@ def test_the_whole_command_gives_the_run_s_own_score_and_what_changes_it(run, zo
 
 def test_of_a_large_corpus_a_sample_is_measured_once(demo_root, tmp_path, monkeypatch):
     monkeypatch.setenv("SER_DATA", str(demo_root.parent))
-    monkeypatch.setattr(cache, "SAMPLE", 30)
+    monkeypatch.setattr(task, "SAMPLE", 30)
     config = configs.read(write_config(tmp_path, "some"))
-    (found,) = cache.scan(config)
-    cache.fill(found, load.recipe_of(config), tmp_path, jobs=1)
     rows = []
     for _ in range(2):
-        cache.measure(found, load.channel_recipe(config), tmp_path, jobs=1)
+        fill(task.tasks_of(config), tmp_path, jobs=1)
         data = load.dataset(config, tmp_path, command="")
         rows.append(np.flatnonzero(~np.isnan(data.facts["heard_snr_db"])))
     assert len(rows[0]) == 30 and rows[0].tolist() == rows[1].tolist()
@@ -161,14 +166,15 @@ def test_lengths_are_trained_and_tested_in_every_pair(zoo, demo_root, tmp_path, 
     whole = json.loads((zoo / "plain" / "metrics.json").read_text(encoding="utf8"))["uar"]
     assert uar["30 s", "30 s"] == pytest.approx(whole)  # no clip is longer
     assert uar["30 s", "0.3 s"] < uar["0.3 s", "0.3 s"] < uar["30 s", "30 s"]
-    assert f"{uar['0.3 s', '30 s']:8.3f}" in out and (tmp_path / "plain" / "lengths.png").exists()
+    assert f"{uar['0.3 s', '30 s']:.3f}" in out and (tmp_path / "plain" / "lengths.png").exists()
     status, out, err = outcome(lengths.main, monkeypatch, capsys, *common, "--seconds", "long")
     assert status == 2 and "at least 0.05, got 'long'" in err
 
 
 def test_the_plots_show_the_given_numbers():
-    said = {scoring.CLEAN: TRUTH, **dict.fromkeys(scoring.CONDITIONS, np.where(TRUTH == 0, 1, TRUTH))}
-    rows = scoring.compared(scoring.scores(TRUTH, SPEAKERS, said, 4, seed=1), TRUTH, SPEAKERS, said, said, 4, seed=1)
+    answers = answered({CLEAN: TRUTH, **dict.fromkeys(CONDITIONS, np.where(TRUTH == 0, 1, TRUTH))})
+    rows = robustness_study.scores(TRUTH, SPEAKERS, answers, 4, seed=1)
+    rows = [row.row() for row in robustness_study.compared(rows, TRUTH, SPEAKERS, answers, answers, 4, seed=1)]
     figure = robustness_plots.channels(rows, "a run", "another run, with a long name", title="96 clips, 6 folds")
     check_layout(figure)
     dots = [line for line in figure.axes[0].lines if line.get_label() == "a run"]
@@ -180,8 +186,8 @@ def test_the_plots_show_the_given_numbers():
     assert {"0.500", "0.250", "0.400", "0.625"} <= set(texts)
     assert texts["0.500"] == texts["0.625"] == "bold" != texts["0.400"]
     pairs = {(a, b): v for (a, b), v in zip([("a", "a"), ("a", "b"), ("b", "a"), ("b", "b")], values.flat, strict=True)}
-    found, names = studying.matrix([{"trained": a, "tested": b, "uar": v} for (a, b), v in pairs.items()])
-    assert names == ["a", "b"] and (found == values).all()
+    matrix, names = lengths_study.matrix([PairScores(a, b, 96, v, 0, 1, True) for (a, b), v in pairs.items()])
+    assert names == ["a", "b"] and (matrix == values).all()
 
 
 def test_an_ensemble_is_sent_to_its_members():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import yaml
 
 from corpora import demo
 from corpora.base import synthesis
@@ -18,35 +19,46 @@ from utils import plugins
 
 ROOT = plugins.ROOT
 # import name -> package, where they differ
-PACKAGE = {"yaml": "pyyaml", "sklearn": "scikit-learn", "webrtcvad": "webrtcvad-wheels"}
+PACKAGE = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "webrtcvad": "webrtcvad-wheels"}
 NOT_IMPORTED = {"pandas", "librosa"}  # opensmile's tables, what tests compare with
-OURS = {"augmentation", "utils", "corpora", "extract_feats", "models", "evaluation", "web", "tests", "docs"}
+OURS = {
+    "augmentation",
+    "utils",
+    "corpora",
+    "extract_feats",
+    "models",
+    "prediction",
+    "evaluation",
+    "web",
+    "tests",
+    "docs",
+}
 OURS |= {path.stem for path in (*ROOT.glob("*.py"), *ROOT.glob("tests/*.py"))}
 unix = pytest.mark.skipif(not shutil.which("make") or os.name == "nt", reason="needs make and a POSIX shell")
 
 
 def pins(name: str) -> dict[str, str]:
     """Return package -> version of a requirements file; every line must pin one."""
-    found = {}
+    versions = {}
     for line in (ROOT / name).read_text(encoding="utf8").splitlines():
         line = line.partition("#")[0].strip()
         if line and not line.startswith("-r "):
             match = re.fullmatch(r"([a-z0-9-]+)(?:\[[a-z-]+\])?==([0-9][0-9.]*(?:post[0-9]+)?)", line)
             assert match, f"{name}: {line!r} is not a pin"
-            found[match[1]] = match[2]
-    return found
+            versions[match[1]] = match[2]
+    return versions
 
 
 def imported(paths) -> set[str]:
     """Return the packages that these files import, wherever in the file, that are neither Python's nor ours."""
-    found = set()
+    names = set()
     for path in paths:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
             if isinstance(node, ast.Import):
-                found |= {alias.name.partition(".")[0] for alias in node.names}
+                names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
-                found.add(node.module.partition(".")[0])
-    return {PACKAGE.get(name, name) for name in found - OURS - set(sys.stdlib_module_names)}
+                names.add(node.module.partition(".")[0])
+    return {PACKAGE.get(name, name) for name in names - OURS - set(sys.stdlib_module_names)}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -54,12 +66,13 @@ def sources(*folders: str) -> list[Path]:
 
 
 def test_what_is_imported_is_pinned_and_the_other_way_round():
-    ours = imported([*ROOT.glob("*.py"), *sources("utils", "corpora", "extract_feats", "models", "evaluation", "web")])
+    rooms = ("utils", "corpora", "augmentation", "extract_feats", "models", "prediction", "evaluation", "web")
+    ours = imported([*ROOT.glob("*.py"), *sources(*rooms)])
     required = set(pins("requirements.txt"))
     assert ours - required == {"distributed"} <= set(pins("requirements-dask.txt"))
     assert required - ours == NOT_IMPORTED
     others = set(pins("requirements-dev.txt")) | set(pins("requirements-bench.txt"))
-    assert imported(sources("tests", "benchmarks")) <= required | others
+    assert imported(sources("tests", "benchmarks", "docs")) <= required | others
 
 
 def test_the_files_agree_on_versions():
@@ -83,6 +96,22 @@ def test_the_demo_predicts_a_wav_of_the_speaker_who_was_held_out():
     spoken = demo.parse(wav)
     assert configs.read(ROOT / "config/demo_bilstm.yaml").split.holdout == [spoken.speaker]
     assert spoken.speaker in {synthesis.voice(number, seed=1).name for number in range(1, 9)}
+
+
+def test_the_licence_of_the_code_is_mit():
+    text = (ROOT / "LICENSE").read_text(encoding="utf8")
+    assert text.startswith("MIT License\n") and re.search(r"Copyright \(c\) \d{4} The SER Zoo authors\n", text)
+    assert "(LICENSE)" in (ROOT / "README.md").read_text(encoding="utf8")
+
+
+def test_the_citation_file_has_what_the_format_requires():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert all(isinstance(citation[key], str) and citation[key] for key in ("message", "title", "abstract"))
+    assert citation["authors"] == [{"name": "The SER Zoo authors"}]  # a name alone: an entity
+    assert (citation["type"], citation["license"]) == ("software", "MIT")
+    assert all(isinstance(word, str) for word in citation["keywords"])
+    assert not {"doi", "identifiers", "url", "repository-code", "version"} & set(citation), "nothing is published yet"
 
 
 def make(folder: Path, *arguments: str, path: Path | None = None) -> subprocess.CompletedProcess:

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from extract_feats import Layout
+from extract_feats.base.recipe import Recipe
 from extract_feats.cache import store
-from extract_feats.cache.store import FeatureStore, Recipe
-from utils import plugins
+from extract_feats.cache.store import FeatureStore
 from utils.errors import DataError
 
 CLIP = {"offset": 0.0, "seconds": None, "trim_db": None, "level": None}
@@ -93,55 +93,6 @@ def test_pandas_and_arrow_read_a_segment(tmp_path, frames):
     with pa.ipc.open_file(path) as reader:
         rows = reader.read_all()["features"].to_pylist()
     assert np.array_equal(np.array(rows[0], np.float32), clips[sorted(keys)[0]])
-
-
-def test_every_part_of_a_recipe_leads_to_a_folder_of_its_own():
-    variants = [
-        recipe(),
-        recipe(n_mels=64),
-        recipe(n_mels=65),
-        recipe(rate=22050),
-        recipe(version="2"),
-        *(recipe(clip=CLIP | {key: value}) for key, value in [("offset", 0.5), ("seconds", 3.0), ("trim_db", 30.0)]),
-        recipe(clip=CLIP | {"level": "rms"}),
-    ]
-    assert len({variant.folder for variant in variants}) == len(variants)
-    assert recipe(a=1, b=2).folder == recipe(b=2, a=1).folder and recipe(a=1, b=2) == recipe(b=2, a=1)
-    assert len({recipe(a=1, b=2), recipe(b=2, a=1)}) == 1
-
-
-def test_a_new_audio_version_is_a_new_folder(monkeypatch):
-    before = recipe().folder
-    monkeypatch.setattr(store, "AUDIO_VERSION", store.AUDIO_VERSION + 1)
-    assert recipe().folder != before
-
-
-def of_config(**features) -> Recipe:
-    return Recipe.of({"name": features["name"], **plugins.arguments("features", features)}, 16000, CLIP)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ({"set": "IS10"}, {"set": "IS10_paraling"}, True),
-        ({"set": "IS13"}, {"set": "IS13_ComParE"}, True),
-        ({"set": "IS10"}, {"set": "IS10", "level": "functionals"}, True),
-        ({"set": "IS10"}, {"set": "IS10", "level": "lld"}, False),
-        ({"set": "IS10"}, {"set": "IS09"}, False),
-    ],
-)
-def test_one_meaning_is_one_folder(one, other, same):
-    assert (of_config(name="opensmile", **one).folder == of_config(name="opensmile", **other).folder) is same
-
-
-@pytest.mark.parametrize("name", plugins.every("features"))
-def test_every_plugin_has_a_recipe_that_survives_a_pickle(name):
-    import pickle
-
-    made = of_config(name=name)
-    assert made.folder.startswith(name) and json.loads(made.text)["plugin"] == name
-    assert pickle.loads(pickle.dumps(made)).folder == made.folder
-    assert made.layout.version and len(made.names()) == len(set(made.names()))
 
 
 def test_compaction_keeps_every_row_once_and_only_its_own_prefix(tmp_path):

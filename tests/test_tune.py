@@ -21,11 +21,10 @@ from optuna.trial import TrialState
 import preprocess
 import train
 import tune
-from evaluation.splits import folds as splits
-from evaluation.training import cross_validation as experiment
-from evaluation.tuning import report as tuning_report
-from evaluation.tuning import search as tuning
-from evaluation.tuning import space, study
+from evaluation.splits.folds import draw_folds
+from evaluation.training import fit
+from evaluation.tuning import held_out, objective, results, space, study
+from evaluation.tuning.sqlite_file import SqliteFile
 from extract_feats.cache import read as load
 from tests.toy import dataset, outcome, write_config
 from utils import config as configs
@@ -160,7 +159,7 @@ def test_a_space_that_cannot_be_is_refused_by_name(ranges, words, tmp_path):
     path = tmp_path / "space.yaml"
     path.write_text(yaml.safe_dump(ranges), encoding="utf8")
     with pytest.raises(ConfigError) as caught:
-        space.read(path, base())
+        space.read_space(path, base())
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
     for word in words:
         assert word in str(caught.value)
@@ -168,80 +167,82 @@ def test_a_space_that_cannot_be_is_refused_by_name(ranges, words, tmp_path):
 
 @pytest.mark.parametrize("path", sorted((plugins.ROOT / "config/spaces").glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_shipped_spaces_fit_the_model_they_are_named_after(path):
-    assert space.read(path, base(model={"name": path.stem})).distributions
+    assert space.read_space(path, base(model={"name": path.stem})).distributions
 
 
 # whom the search may see
 
 
 @pytest.mark.parametrize("by", ["speaker", "random", "corpus"])
-def test_a_fifth_of_the_speakers_is_put_aside_sexes_balanced(by):
+def test_a_fifth_of_the_speakers_is_set_aside_sexes_balanced(by):
     data = dataset(speakers=10)
     config = base(split={"by": by, "folds": 9 if by == "speaker" else 5})
-    protected, seen = tuning.protect(data, config)
+    protected, seen = held_out.set_test_speakers_aside(data, config)
     held = set(protected.split.holdout)
     assert len(held) == 2 and not held & set(data.speakers[seen].tolist())
     assert set(data.speakers.tolist()) == held | set(data.speakers[seen].tolist())
     sex = dict(zip(data.speakers.tolist(), data.facts["sex"].tolist(), strict=True))
     assert sorted(sex[speaker] for speaker in held) == ["female", "male"]
-    assert tuning.protect(data, config)[0] == protected  # by the seed alone
-    assert held != set(tuning.protect(data, base(seed=5, split={"by": by, "folds": 5}))[0].split.holdout)
+    assert held_out.set_test_speakers_aside(data, config)[0] == protected  # by the seed alone
+    assert held != set(
+        held_out.set_test_speakers_aside(data, base(seed=5, split={"by": by, "folds": 5}))[0].split.holdout
+    )
     if by != "corpus":  # the toy has one corpus
-        assert splits.folds(data, protected.split.model_dump(), seed=1)  # what is written can be trained
-    inner = tuning.inner(data[seen], protected, None if by != "corpus" else 4)
+        assert draw_folds(data, protected.split.model_dump(), seed=1)  # what is written can be trained
+    inner = held_out.search_config(data[seen], protected, None if by != "corpus" else 4)
     assert inner.split.by == "speaker" and not inner.split.holdout
-    for fold in splits.folds(data[seen], inner.split.model_dump(), seed=1):
+    for fold in draw_folds(data[seen], inner.split.model_dump(), seed=1):
         assert not set(data[seen].speakers[fold.train]) & set(data[seen].speakers[fold.test])
 
 
-def test_listed_folds_lose_the_speakers_put_aside():
+def test_listed_folds_lose_the_speakers_set_aside():
     data = dataset(speakers=6)
     lists = [["s0"], ["s1", "s2"], ["s3"], ["toy/s4", "s5"]]
-    protected, _ = tuning.protect(data, base(split={"by": "listed", "folds": lists}))
+    protected, _ = held_out.set_test_speakers_aside(data, base(split={"by": "listed", "folds": lists}))
     (held,) = protected.split.holdout
     assert sorted(name[-2:] for names in protected.split.folds for name in names) == sorted(
         {f"s{i}" for i in range(6)} - {held[-2:]}
     )
     assert all(protected.split.folds)
-    assert splits.folds(data, protected.split.model_dump(), seed=1)
+    assert draw_folds(data, protected.split.model_dump(), seed=1)
 
 
-def test_an_official_test_part_is_not_searched_on_and_nobody_else_is_put_aside():
+def test_an_official_test_part_is_not_searched_on_and_nobody_else_is_set_aside():
     data = dataset(speakers=6)
     data.facts["split"] = np.where(data.speakers >= "toy/s4", "test", "train")
     config = base(split={"by": "official"})
-    protected, seen = tuning.protect(data, config)
+    protected, seen = held_out.set_test_speakers_aside(data, config)
     assert protected == config
     assert set(data.speakers[seen].tolist()) == {"toy/s0", "toy/s1", "toy/s2", "toy/s3"}
-    assert tuning.inner(data[seen], protected).split == configs.Split(by="speaker", folds=4)
+    assert held_out.search_config(data[seen], protected).split == configs.Split(by="speaker", folds=4)
 
 
 @pytest.mark.parametrize(
     ("split", "tuned"), [({"by": "official"}, False), ({"by": "speaker", "folds": 2, "holdout": ["s1"]}, ["s1"])]
 )
-def test_the_best_config_says_whom_the_search_put_aside(split, tuned, tmp_path):
+def test_the_best_config_says_whom_the_search_set_aside(split, tuned, tmp_path):
     out = tmp_path / "best.yaml"
-    tuning_report._config(base(split=split), out, "best of 3 trials")
+    results.write_config(base(split=split), out, "best of 3 trials")
     assert configs.read(out).tuned == tuned  # an official test part's score is no search's
 
 
-def test_where_no_test_speaker_can_be_put_aside_tuning_is_refused():
+def test_where_no_test_speaker_can_be_set_aside_tuning_is_refused():
     data = dataset()
     alone = data[data.speakers == "toy/s0"]
     with pytest.raises(ConfigError, match="every class needs all 1"):
-        tuning.protect(alone, base())
+        held_out.set_test_speakers_aside(alone, base())
     data.speakers[:3] = ""
     with pytest.raises(ConfigError, match=r"3 clips have no speaker.*speaker: '\^"):
-        tuning.protect(data, base(split={"by": "random"}))
+        held_out.set_test_speakers_aside(data, base(split={"by": "random"}))
 
 
-@pytest.mark.parametrize("holdout", [["m08", "f01"], []], ids=["named", "put aside"])
+@pytest.mark.parametrize("holdout", [["m08", "f01"], []], ids=["named", "set aside"])
 def test_no_clip_of_a_held_out_speaker_is_fitted_or_scored(holdout, run, tmp_path, monkeypatch):
-    touched, scored, fit = set(), [], experiment.fit
+    touched, scored, original = set(), [], fit.fit
 
     def spy_fit(data, validation, config, **options):
         touched.update(data.speakers.tolist())
-        model = fit(data, validation, config, **options)
+        model = original(data, validation, config, **options)
         predict = model.probabilities
 
         def spy_predict(features, *rest):
@@ -253,7 +254,7 @@ def test_no_clip_of_a_held_out_speaker_is_fitted_or_scored(holdout, run, tmp_pat
 
     loaded, whole = [], load.dataset
     monkeypatch.setattr(load, "dataset", lambda *a, **k: loaded.append(whole(*a, **k)) or loaded[-1])
-    monkeypatch.setattr(experiment, "fit", spy_fit)
+    monkeypatch.setattr(fit, "fit", spy_fit)
     config = write_config(tmp_path, "one", split={"by": "speaker", "folds": 3, "holdout": holdout})
     status, out, err = run(GRID, "--trials", "2", "--sampler", "random", config=config)
     assert status == 0, err
@@ -299,10 +300,10 @@ def test_tpe_is_decided_by_its_seed_and_goes_on_as_if_never_stopped(tmp_path):
 
     def searched(name: str, *calls: int, seed: int = 1) -> list[tuple]:
         for trials in calls:
-            path = tmp_path / f"{name}.db"
-            opened = study.open_study(path, name, {})
-            options = {"trials": trials, "sampler": "tpe", "seed": seed}
-            study.run(opened, path, ranges, lambda values, step: -abs(np.log10(values["model.C"]) - 1), **options)
+            place = SqliteFile(tmp_path / f"{name}.db")
+            opened = study.open_study(place, name, {})
+            plan = study.Plan(ranges, trials, "tpe", seed)
+            study.run(opened, place, plan, lambda values, step: -abs(np.log10(values["model.C"]) - 1))
         return [(trial.number, *trial.params.values(), trial.value) for trial in study.finished(opened)]
 
     straight = searched("one", 13)  # before the 11th TPE draws as random does
@@ -357,7 +358,8 @@ def test_killed_midway_the_same_command_goes_on_to_the_same_end(cached, tmp_path
 
 def test_what_a_dead_process_was_at_does_not_count_and_is_done_again(tmp_path):
     ranges = space.parse(GRID, base(), "here")
-    opened = study.open_study(tmp_path / "s.db", "s", {})
+    place = SqliteFile(tmp_path / "s.db")
+    opened = study.open_study(place, "s", {})
     for point, worker in zip(ranges.grid()[:2], ("gone", None), strict=True):
         opened.enqueue_trial(point)
         trial = opened.ask(ranges.distributions)
@@ -366,26 +368,26 @@ def test_what_a_dead_process_was_at_does_not_count_and_is_done_again(tmp_path):
     (tmp_path / "s.db.gone.alive").touch()
     tried = []
 
-    def objective(values, step):
+    def half(values, step):
         tried.append(values)
         return 0.5
 
-    study.run(opened, tmp_path / "s.db", ranges, objective, trials=99, sampler="grid", seed=1)
+    study.run(opened, place, study.Plan(ranges, 99, "grid", 1), half)
     assert len(tried) == 6 and all(ranges.values(point) in tried for point in ranges.grid())
     assert [trial.state for trial in opened.trials] == [TrialState.FAIL] * 2 + [TrialState.COMPLETE] * 6
     assert {path.name for path in tmp_path.iterdir()} <= {"s.db", "s.db.lock"}
 
 
 def test_ctrl_c_keeps_and_writes_what_is_finished(run, tmp_path, monkeypatch):
-    fit, calls = experiment.fit, []
+    original, calls = fit.fit, []
 
     def interrupted(*arguments, **options):
         calls.append(1)
         if len(calls) == 8:  # in the third trial of three folds
             raise KeyboardInterrupt
-        return fit(*arguments, **options)
+        return original(*arguments, **options)
 
-    monkeypatch.setattr(experiment, "fit", interrupted)
+    monkeypatch.setattr(fit, "fit", interrupted)
     status, out, err = run(WIDE, "--trials", "5")
     assert status == 130 and err.endswith("what was finished is kept\n") and "best of 2 trials" in out
     assert states(tmp_path) == [TrialState.COMPLETE] * 2 + [TrialState.FAIL]
@@ -397,17 +399,18 @@ def test_a_trial_below_the_median_is_pruned_at_its_first_fold_and_a_good_one_is_
     ranges = space.parse({"model.C": {"choices": [0.5, 0.6, 0.7, 0.8, 0.9, 0.1, 0.95]}}, base(), "here")
     asked = []
 
-    def objective(values, step):
+    def level_of_each_fold(values, step):
         level = values["model.C"]
         for fold in (1, 2, 3):
             asked.append((level, fold))
             step(fold, level, fold < 3)
         return level
 
-    opened = study.open_study(tmp_path / "s.db", "s", {"what": 1})
+    place = SqliteFile(tmp_path / "s.db")
+    opened = study.open_study(place, "s", {"what": 1})
     for level in (0.5, 0.6, 0.7, 0.8, 0.9, 0.1, 0.95):
         opened.enqueue_trial({"model.C": level})
-    study.run(opened, tmp_path / "s.db", ranges, objective, trials=7, sampler="random", seed=1)
+    study.run(opened, place, study.Plan(ranges, 7, "random", 1), level_of_each_fold)
     ended = {trial.params["model.C"]: trial.state for trial in study.finished(opened)}
     assert ended.pop(0.1) == TrialState.PRUNED and set(ended.values()) == {TrialState.COMPLETE} and len(ended) == 6
     assert [fold for level, fold in asked if level == 0.1] == [1]
@@ -426,11 +429,11 @@ def test_the_epochs_of_the_first_fold_are_told_as_they_pass(monkeypatch):
             report({"run": 1, "epoch": epoch, "loss": 1.0, "val_uar": val_uar})
         return Model(), "speakers"
 
-    monkeypatch.setattr(experiment, "fit_fold", fit_fold)
+    monkeypatch.setattr(objective, "fit_fold", fit_fold)
     told = []
-    value = tuning.uar(data, config, step=lambda *step: told.append(step))
+    value = objective.cross_validated_uar(data, config, step=lambda *step: told.append(step))
     assert value == pytest.approx(1 / 3)
-    epochs = [(tuning.RUN_STEPS + epoch, best, True) for epoch, best in ((1, 0.4), (2, 0.6), (3, 0.6))]
+    epochs = [(objective.RUN_STEPS + epoch, best, True) for epoch, best in ((1, 0.4), (2, 0.6), (3, 0.6))]
     assert told == [*epochs, (1, pytest.approx(1 / 3), True), (2, pytest.approx(1 / 3), False)]
 
 
@@ -533,7 +536,11 @@ def test_another_search_under_the_same_name_is_refused(run, tmp_path):
         (WIDE, (), ("--trials N",)),
         (WIDE, ("--trials", "0"), ("--trials must be at least 1",)),
         (WIDE, ("--trials", "1", "--storage", "mysql://here"), ("sqlite:///PATH",)),
-        (WIDE, ("--trials", "1", "--storage", "postgresql://x:secret@127.0.0.1:1/y"), ("no database to be had",)),
+        (
+            WIDE,
+            ("--trials", "1", "--storage", "postgresql://x:secret@127.0.0.1:1/y"),
+            ("the database cannot be reached",),
+        ),
         (WIDE, ("--trials", "1", "--storage", "sqlite:///README.md"), ("README.md: is not an SQLite file",)),
         (WIDE, ("--trials", "1", "--out", "config/demo_svm.yaml"), ("was not written by tune.py",)),
         (WIDE, ("--trials", "1", "--space", "config/spaces/svn.yaml"), ("no such space", "'svm'")),

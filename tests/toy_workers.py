@@ -14,6 +14,23 @@ def deadly(path: Path) -> str:
     return path.name
 
 
+def slow(seconds: float) -> int:
+    """Return the number of this process after some seconds."""
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def threads(_) -> tuple[int, int, int]:
+    """Return this process's number, how many thread pools it has, and how many threads the largest has."""
+    import numpy as np
+    import scipy.linalg
+    from threadpoolctl import threadpool_info
+
+    scipy.linalg.inv(np.eye(3))  # loads its own pool
+    pools = [pool["num_threads"] for pool in threadpool_info()]
+    return os.getpid(), len(pools), max(pools)
+
+
 def not_fit() -> str:
     """Return why this process cannot take part."""
     return "has no room."

@@ -1,175 +1,154 @@
-"""What models answer by, on clips that they have not learned from: attention, occlusion, gradients, importance."""
+"""What models answer by, on clips that they were not trained on: the content of explanations.json."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from evaluation.explanations import attention_curves, feature_groups, importance, maps
-from evaluation.explanations.maps import Map, Part
+from evaluation.explanations import attention, importance, maps
+from evaluation.explanations.maps import Blocks
+from evaluation.explanations.methods import Method, clip_map, feature_families, methods, one_clip
+from evaluation.explanations.unseen import ModelAndClips, Progress
 from evaluation.scores import metrics
-from evaluation.splits import folds as splits
-from evaluation.training import cross_validation as experiment
-from models.classes import model_class
 from models.common import EmotionModel
-from utils import plugins
 from utils.config import Config
-from utils.dataset import Dataset, Frames
+from utils.dataset import Frames
 
-TIMES = {"attention": 20, "occlusion": 10, "gradients": 10}  # blocks of time
-RANDOM = 4  # orders that a map's own is compared with, a clip
-ORDERS = 20  # where one clip is all there is
-Progress = Callable[[int, int], None]
+ORDERS_OF_MANY = 4  # random orders per clip that a map's own order is compared with, over many clips
+ORDERS_OF_ONE = 20  # the same where there is one clip only
 
 
-def shipped(folder: Path, config: Config, labels: Sequence[str]) -> EmotionModel:
-    """Return the model of a checkpoint, in its own framework."""
-    return model_class(config.model).load(folder, config.model, labels, normalise=config.normalise)
-
-
-def unheard(
-    data: Dataset,
+def explain_run(
+    parts: Sequence[ModelAndClips],
     config: Config,
-    folder: Path,
+    which: str,
     *,
-    folds: int | None = None,
-    report: Progress = lambda done, total: None,
-) -> tuple[list[Part], str]:
-    """Return models with clips they have not learned from, and in words which these are.
-
-    The shipped model has heard every speaker but those under ``holdout``. Where there are none, the first folds are
-    trained again as they were.
+    limit: int,
+    progress: Callable[[str, str], AbstractContextManager[Progress]],
+) -> dict[str, Any]:
+    """Return what a run's models answer by, the content of explanations.json.
 
     Args:
-        data: all clips.
-        folder: the checkpoint.
-        folds: how many to train again; None: all of an estimator, one of a network.
-        report: called with folds trained and folds to train.
+        parts: models with clips that they were not trained on.
+        config: of the run.
+        which: these models, in words.
+        limit: number of clips per class whose maps are made.
+        progress: called with what is done and in what unit, as ``utils.bars.progress``.
+
+    Returns:
+        ``name``, ``models`` (which), ``n_clips``, ``n_speakers`` and ``uar`` of all the clips; ``maps``, as of
+        ``mean_maps``; ``attention``, as of ``attention.over_time``, of a network that has it; ``importance``, as of
+        ``importance.permutation_importance``, of vectors.
     """
-    section = config.split.model_dump()
-    _, held = splits.holdout(data, section)
-    if len(held) and folds is None:
-        return [Part(shipped(folder, config, data.labels), data[held])], "the shipped model, on the held-out speakers"
-    parts = splits.folds(data, section, seed=config.seed)
-    number = min(folds or (1 if experiment.is_network(config) else len(parts)), len(parts))
-    fitted = []
-    for n, fold in enumerate(parts[:number]):
-        fitted.append(Part(experiment.fit_fold(data, config, fold, n)[0], data[fold.test]))
-        report(n + 1, number)
-    which = f"the models of all {number} folds" if number == len(parts) else f"fold 1 to {number} of {len(parts)}"
-    which = f"the model of fold 1 of {len(parts)}" if number == 1 else which
-    part = "the test part of that fold" if number == 1 else "the test part of its fold, each"
-    return fitted, f"{which}, trained again, on {part}: speakers or clips that it has not heard"
-
-
-def of_clip(model: EmotionModel, clip: np.ndarray, config: Config) -> dict[str, Any]:
-    """Return what a model answers for one clip, and each map with how many of ORDERS random orders it beats."""
-    one = Frames([clip]) if clip.ndim == 2 else clip[None]
-    said = model.probabilities(one)[0]
-    found: dict[str, Any] = {
-        "answer": model.labels[said.argmax()],
-        "probability": float(said.max()),
-        "random_orders": ORDERS,
-        "maps": {},
+    frames = isinstance(parts[0].data.features, Frames)
+    families = feature_families(config, frames=frames)
+    truth = np.concatenate([data.truth for _, data in parts])
+    predicted = np.concatenate([model.probabilities(data.features).argmax(axis=1) for model, data in parts])
+    explanation = {
+        "name": config.name,
+        "models": which,
+        "n_clips": len(truth),
+        "n_speakers": len(set(np.concatenate([data.speakers for _, data in parts])) - {""}),
+        "uar": metrics.uar_score(truth, predicted, len(parts[0].data.labels)),
     }
-    groups = families(config, frames=clip.ndim == 2)
-    for name, (blocks, weigh) in methods(model, groups, frames=clip.ndim == 2).items():
-        rng = np.random.default_rng(config.seed)
-        result = explained(model, clip, blocks, weigh, rng, ORDERS)
-        deletion, insertion = map(maps.area, result["curves"])
-        found["maps"][name] = {
-            "families": list(blocks.names),
-            "times": blocks.times,
-            "mean": result["worth"].reshape(blocks.times, -1).tolist(),
-            "deletion_beats": int((deletion[0] < deletion[1:]).sum()),
-            "insertion_beats": int((insertion[0] > insertion[1:]).sum()),
-        }
-    return found
+    with progress("maps", "clips") as report:
+        explanation["maps"] = mean_maps(parts, families, limit=limit, seed=config.seed, report=report)
+    if "attention" in explanation["maps"]:
+        explanation["attention"] = attention.over_time(parts)
+    if not frames:
+        with progress("importance", "families") as report:
+            explanation["importance"] = importance.permutation_importance(
+                parts, families, seed=config.seed, report=report
+            )
+    return explanation
 
 
-def families(config: Config, *, frames: bool) -> dict[str, np.ndarray]:
-    """Return the families of a config's features, name -> columns; those of frames with wide ones in parts."""
-    arguments = {key: value for key, value in config.features.items() if key != "name"}
-    names = plugins.get("features", config.features["name"]).load().names(config.rate, **arguments)
-    group = feature_groups.bands if frames else feature_groups.families
-    return group(names, opensmile=config.features["name"] == "opensmile")
+def explain_clip(model: EmotionModel, clip: np.ndarray, config: Config) -> dict[str, Any]:
+    """Return what a model answers for one clip, and its maps.
+
+    Returns:
+        ``answer``, ``probability``, ``random_orders``, and ``maps``: method -> ``families``, ``times``, ``mean``
+        (times, families), and how many random orders the map's own order beats, ``deletion_beats`` and
+        ``insertion_beats``.
+    """
+    probabilities = model.probabilities(one_clip(clip))[0]
+    frames = clip.ndim == 2
+    available = methods(model, feature_families(config, frames=frames), frames=frames)
+    return {
+        "answer": model.labels[probabilities.argmax()],
+        "probability": float(probabilities.max()),
+        "random_orders": ORDERS_OF_ONE,
+        "maps": {name: _map_of_one(model, clip, method, config.seed) for name, method in available.items()},
+    }
 
 
-def methods(model: EmotionModel, groups: Mapping[str, np.ndarray], *, frames: bool) -> dict[str, tuple]:
-    """Return the maps that a model has, name -> (blocks, map)."""
-    found: dict[str, tuple[maps.Blocks, Map]] = {}
-    if frames and attention_curves.attends(model):
-        every = {"all features": np.concatenate(list(groups.values()))}
-        blocks = maps.Blocks.of(every, TIMES["attention"])
-        found["attention"] = (blocks, attention_curves.weigher(model, blocks))
-    blocks = maps.Blocks.of(groups, TIMES["occlusion"] if frames else 1)
-    found["occlusion"] = (blocks, lambda clip, label: maps.occlusion(model, clip, label, blocks))
-    if model.file == "model.keras":
-        from models import gradients
-
-        attribute = gradients.integrated(model)
-        found["gradients"] = (blocks, lambda clip, label: blocks.sums(attribute(clip, label)))
-    return found
+def _map_of_one(model: EmotionModel, clip: np.ndarray, method: Method, seed: int) -> dict[str, Any]:
+    one = clip_map(model, clip, method, np.random.default_rng(seed), random_orders=ORDERS_OF_ONE)
+    deletion, insertion = map(maps.area, one.curves)
+    return {
+        "families": list(method.blocks.names),
+        "times": method.blocks.times,
+        "mean": one.worth.reshape(method.blocks.times, -1).tolist(),
+        "deletion_beats": int((deletion[0] < deletion[1:]).sum()),
+        "insertion_beats": int((insertion[0] > insertion[1:]).sum()),
+    }
 
 
-def chosen(parts: Sequence[Part], limit: int, *, seed: int) -> list[tuple[int, int]]:
+def choose_clips(parts: Sequence[ModelAndClips], limit: int, *, seed: int) -> list[tuple[int, int]]:
     """Return (part, clip) of at most ``limit`` clips of each class, at random."""
-    rng, found = np.random.default_rng(seed), []
+    rng, chosen = np.random.default_rng(seed), []
     for k in range(len(parts[0].data.labels)):
-        mine = [(p, c) for p, part in enumerate(parts) for c in np.flatnonzero(part.data.truth == k)]
-        found += [mine[i] for i in rng.permutation(len(mine))[:limit]]
-    return found
+        candidates = [(p, c) for p, part in enumerate(parts) for c in np.flatnonzero(part.data.truth == k)]
+        chosen += [candidates[i] for i in rng.permutation(len(candidates))[:limit]]
+    return chosen
 
 
-def mapped(
-    parts: Sequence[Part],
-    groups: Mapping[str, np.ndarray],
+def mean_maps(
+    parts: Sequence[ModelAndClips],
+    families: Mapping[str, np.ndarray],
     *,
     limit: int,
     seed: int,
     report: Progress = lambda done, total: None,
 ) -> dict[str, Any]:
-    """Return each method's mean maps, (times, families) over all clips and by true class, and its faithfulness.
+    """Return the mean maps of each method, and whether they are faithful.
 
-    A map is of the class that the model names, whatever the truth is.
+    A map is of the class that the model predicts, whatever the truth is.
+
+    Args:
+        parts: models with clips that they were not trained on.
+        families: name -> columns.
+        limit: number of clips per class.
+        seed: of the choice of clips, and of the random orders.
+        report: called with clips done and clips to do.
+
+    Returns:
+        method -> ``families``, ``times``, ``n_clips``; ``mean`` (times, families) over all clips and ``classes``
+        {label: the same over the clips of that class}; ``faithfulness``, as of ``maps.faithfulness``.
     """
-    clips = chosen(parts, limit, seed=seed)
-    each = [methods(part.model, groups, frames=isinstance(part.data.features, Frames)) for part in parts]
+    clips = choose_clips(parts, limit, seed=seed)
+    each = [methods(part.model, families, frames=isinstance(part.data.features, Frames)) for part in parts]
     worth: dict[str, list] = {name: [] for name in each[0]}
-    tried: dict[str, list] = {name: [] for name in each[0]}
+    curves: dict[str, list] = {name: [] for name in each[0]}
     for done, (p, c) in enumerate(clips):
         clip, rng = parts[p].data.features[c], np.random.default_rng([seed, done])
-        for name, (blocks, weigh) in each[p].items():
-            one = explained(parts[p].model, clip, blocks, weigh, rng, RANDOM)
-            worth[name].append(one["worth"])
-            tried[name].append(one["curves"])
+        for name, method in each[p].items():
+            one = clip_map(parts[p].model, clip, method, rng, random_orders=ORDERS_OF_MANY)
+            worth[name].append(one.worth)
+            curves[name].append(one.curves)
         report(done + 1, len(clips))
     truth = np.array([parts[p].data.truth[c] for p, c in clips])
     return {
-        name: _summary(blocks, np.stack(worth[name]), np.array(tried[name]), truth, parts[0].data.labels)
+        name: _summary(blocks, np.stack(worth[name]), np.array(curves[name]), truth, parts[0].data.labels)
         for name, (blocks, _) in each[0].items()
     }
 
 
-def explained(
-    model: EmotionModel, clip: np.ndarray, blocks: maps.Blocks, weigh: Map, rng: np.random.Generator, orders: int
-) -> dict[str, Any]:
-    """Return one clip's map (blocks,) of the class it is given, and its curves, (2, 1 + orders, steps + 1)."""
-    one = Frames([clip]) if clip.ndim == 2 else clip[None]
-    label = int(model.probabilities(one)[0].argmax())
-    worth = weigh(clip, label)
-    random = [rng.permutation(len(blocks)) for _ in range(orders)]
-    own = np.argsort(-worth, kind="stable")
-    return {"worth": worth, "curves": maps.curves(model, clip, label, blocks, [own, *random])}
-
-
 def _summary(
-    blocks: maps.Blocks, worth: np.ndarray, curves: np.ndarray, truth: np.ndarray, labels: Sequence[str]
+    blocks: Blocks, worth: np.ndarray, curves: np.ndarray, truth: np.ndarray, labels: Sequence[str]
 ) -> dict[str, Any]:
-    shape = (len(worth), blocks.times, len(blocks.names))
-    by_clip = worth.reshape(shape)
+    by_clip = worth.reshape(len(worth), blocks.times, len(blocks.names))
     return {
         "families": list(blocks.names),
         "times": blocks.times,
@@ -180,41 +159,3 @@ def _summary(
         },
         "faithfulness": maps.faithfulness(curves[:, 0], curves[:, 1]),
     }
-
-
-def of_run(
-    parts: Sequence[Part],
-    config: Config,
-    which: str,
-    *,
-    limit: int,
-    progress: Callable[[str, str], AbstractContextManager[Progress]],
-) -> dict[str, Any]:
-    """Return everything that is known of what a run's models answer by; the content of explanations.json.
-
-    Args:
-        parts: models with clips that they have not learned from.
-        config: of the run.
-        which: these models, in words.
-        limit: clips a class whose maps are made.
-        progress: called with what is done and in what unit, as ``utils.bars.progress``.
-    """
-    frames = isinstance(parts[0].data.features, Frames)
-    groups = families(config, frames=frames)
-    truth = np.concatenate([data.truth for _, data in parts])
-    said = np.concatenate([model.probabilities(data.features).argmax(axis=1) for model, data in parts])
-    found = {
-        "name": config.name,
-        "models": which,
-        "n_clips": len(truth),
-        "n_speakers": len(set(np.concatenate([data.speakers for _, data in parts])) - {""}),
-        "uar": float(metrics.uar(metrics.confusion(truth, said, len(parts[0].data.labels)))),
-    }
-    with progress("maps", "clips") as report:
-        found["maps"] = mapped(parts, groups, limit=limit, seed=config.seed, report=report)
-    if "attention" in found["maps"]:
-        found["attention"] = attention_curves.over_time(parts)
-    if not frames:
-        with progress("importance", "families") as report:
-            found["importance"] = importance.permuted(parts, groups, seed=config.seed, report=report)
-    return found

@@ -1,37 +1,31 @@
-"""Which parts of a clip a model's answer rests on, and whether that is so: occlusion, deletion, insertion.
+"""Which parts of a clip a model's answer depends on, and a test of that: occlusion, deletion, insertion.
 
-A part is a block of a twentieth or a tenth of the time and a family of features. Removing one puts the training mean in
-its place, which for a network is a zero after scaling. That clip is unlike any that the model has learned from, so the
-curves compare maps with chance on the same footing; they do not say what a real clip without that part would get.
+A part is a block: a twentieth or a tenth of the time, and a family of features. Removing a block puts the training mean
+in its place, which for a network is a zero after scaling. Such a clip is unlike every training clip. The curves
+therefore only compare maps with random orders, under equal conditions; they do not predict the answer for a real clip
+that lacks this part.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
 
 from models.common import EmotionModel
-from utils.dataset import Dataset, Features, Frames
+from utils.dataset import Features, Frames
 
-STEPS = 10  # of a curve, at most: one a block where there are fewer
+STEPS = 10  # of a curve, at most: one per block where there are fewer blocks
 Map = Callable[[np.ndarray, int], np.ndarray]  # a clip and a label -> the worth of each block
-
-
-class Part(NamedTuple):
-    """A model and clips that it has not learned from."""
-
-    model: EmotionModel
-    data: Dataset
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """How a clip is cut: ``times`` equal parts of its frames by families of columns; a vector has one time.
+    """How a clip is cut: ``times`` equal parts of its frames, by families of columns; a vector has one time.
 
     Attributes:
-        names: families.
+        names: of the families.
         columns: (dims,) family of each column.
         times: parts of the time.
     """
@@ -44,28 +38,28 @@ class Blocks:
     def of(cls, families: dict[str, np.ndarray], times: int) -> "Blocks":
         """Return the blocks of families that hold every column once."""
         columns = np.empty(sum(map(len, families.values())), np.int64)
-        for number, mine in enumerate(families.values()):
-            columns[mine] = number
+        for number, of_family in enumerate(families.values()):
+            columns[of_family] = number
         return cls(tuple(families), columns, times)
 
     def __len__(self) -> int:
         return self.times * len(self.names)
 
     def numbers(self, clip: np.ndarray) -> np.ndarray:
-        """Return the block of each value of a clip (frames, dims) or (dims,): time * families + family."""
+        """Return the block number of each value of a clip (frames, dims) or (dims,): time * families + family."""
         if clip.ndim == 1:
             return self.columns
-        part = np.arange(len(clip)) * self.times // len(clip)
-        return part[:, None] * len(self.names) + self.columns
+        time = np.arange(len(clip)) * self.times // len(clip)
+        return time[:, None] * len(self.names) + self.columns
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Return the sum (times * families,) over each block of values in the shape of a clip."""
         return np.bincount(self.numbers(values).ravel(), values.ravel(), len(self))
 
 
-def removed(clip: np.ndarray, numbers: np.ndarray, gone: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Return the clip with the mean (dims,) of training where ``gone`` (blocks,) is true."""
-    return np.where(gone[numbers], mean, clip).astype(np.float32)
+def without_blocks(clip: np.ndarray, numbers: np.ndarray, removed: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Return the clip with the training mean (dims,) in the blocks where ``removed`` (blocks,) is true."""
+    return np.where(removed[numbers], mean, clip).astype(np.float32)
 
 
 def occlusion(model: EmotionModel, clip: np.ndarray, label: int, blocks: Blocks) -> np.ndarray:
@@ -74,31 +68,33 @@ def occlusion(model: EmotionModel, clip: np.ndarray, label: int, blocks: Blocks)
     Zeiler & Fergus 2014, arXiv 1311.2901.
     """
     numbers = blocks.numbers(clip)
-    variants = [removed(clip, numbers, gone, model.mean_) for gone in np.eye(len(blocks), dtype=bool)]
-    said = _said(model, [clip, *variants], label)
-    return said[0] - said[1:]
+    variants = [without_blocks(clip, numbers, one, model.mean_) for one in np.eye(len(blocks), dtype=bool)]
+    probabilities = _probabilities(model, [clip, *variants], label)
+    return probabilities[0] - probabilities[1:]
 
 
 def curves(
     model: EmotionModel, clip: np.ndarray, label: int, blocks: Blocks, orders: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the label's probability as blocks go (deletion) and come (insertion) in each order.
+    """Return the label's probability while blocks are removed (deletion) and put back (insertion) in each order.
 
-    Both are (orders, steps + 1), with at most STEPS equal steps.
-
-    Petsiuk, Das & Saenko 2018, arXiv 1806.07421.
+    Both are (orders, steps + 1), with at most STEPS equal steps. Petsiuk, Das & Saenko 2018, arXiv 1806.07421.
 
     Args:
-        orders: permutations of the blocks, the first to go or to come first.
+        model: that answers.
+        clip: (frames, dims) or (dims,).
+        label: index of the class.
+        blocks: how the clip is cut.
+        orders: permutations of the blocks; the first block is removed, or put back, first.
     """
     numbers, steps = blocks.numbers(clip), min(STEPS, len(blocks))
     shares, variants = np.round(np.linspace(0, len(blocks), steps + 1)).astype(int), []
     for order in orders:
         rank = np.argsort(order)
-        gone = rank < shares[:, None]  # (steps + 1, blocks)
-        variants += [removed(clip, numbers, which, model.mean_) for which in (*gone, *~gone)]
-    said = _said(model, variants, label).reshape(len(orders), 2, steps + 1)
-    return said[:, 0], said[:, 1]
+        removed = rank < shares[:, None]  # (steps + 1, blocks)
+        variants += [without_blocks(clip, numbers, which, model.mean_) for which in (*removed, *~removed)]
+    probabilities = _probabilities(model, variants, label).reshape(len(orders), 2, steps + 1)
+    return probabilities[:, 0], probabilities[:, 1]
 
 
 def area(curve: np.ndarray) -> np.ndarray:
@@ -109,23 +105,29 @@ def area(curve: np.ndarray) -> np.ndarray:
 def faithfulness(deletion: np.ndarray, insertion: np.ndarray) -> dict[str, Any]:
     """Return how much better than random orders a map's order is, over n clips.
 
-    Deletion: random area minus the map's, since what matters is to go first; insertion: the map's minus the random
-    one. A map is called faithful where both 95 % intervals (Student's t over clips) are above 0.
+    The gain in deletion is the random area minus the map's (removing what matters first lowers the curve), in insertion
+    the map's minus the random one. A map is called faithful where both 95 % intervals (Student's t over clips) are
+    above 0.
 
     Args:
-        deletion, insertion: (n, 1 + random orders, steps + 1), the map's own order first.
+        deletion: (n, 1 + random orders, steps + 1), the map's own order first.
+        insertion: the same.
+
+    Returns:
+        ``deletion`` and ``insertion``, each with ``area`` and ``curve`` of the map, ``random`` (area) and
+        ``random_curve`` of the random orders, ``gain`` and ``gain_ci95`` (None for one clip); ``faithful``.
     """
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for name, given, sign in (("deletion", deletion, -1), ("insertion", insertion, 1)):
         areas = area(given)
         gain = sign * (areas[:, 0] - areas[:, 1:].mean(axis=1))
-        found[name] = {
+        result[name] = {
             "area": float(areas[:, 0].mean()), "random": float(areas[:, 1:].mean()), "gain": float(gain.mean()),
             "gain_ci95": interval(gain), "curve": given[:, 0].mean(axis=0).tolist(),
             "random_curve": given[:, 1:].mean(axis=(0, 1)).tolist(),
         }  # fmt: skip
-    found["faithful"] = all(found[name]["gain_ci95"] and found[name]["gain_ci95"][0] > 0 for name in found)
-    return found
+    result["faithful"] = all(result[name]["gain_ci95"] and result[name]["gain_ci95"][0] > 0 for name in result)
+    return result
 
 
 def interval(values: np.ndarray) -> list[float] | None:
@@ -137,6 +139,6 @@ def interval(values: np.ndarray) -> list[float] | None:
     return [float(values.mean() - half), float(values.mean() + half)]
 
 
-def _said(model: EmotionModel, clips: list[np.ndarray], label: int) -> np.ndarray:
+def _probabilities(model: EmotionModel, clips: list[np.ndarray], label: int) -> np.ndarray:
     features: Features = Frames(clips) if clips[0].ndim == 2 else np.stack(clips)
     return model.probabilities(features)[:, label].astype(np.float64)

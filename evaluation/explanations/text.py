@@ -1,4 +1,4 @@
-"""Explanations in words: what was asked, what came out, and which map does not deserve belief."""
+"""Explanations in words: which clips, what the models answer by, and which maps to ignore."""
 
 import textwrap
 from collections.abc import Mapping
@@ -7,69 +7,80 @@ from typing import Any
 import numpy as np
 
 from evaluation.scores.significance import FEWEST
+from utils.text_table import text_table
 
 WHAT = {
-    "attention": "attention: the network's own weight of each twentieth of the time",
-    "occlusion": "occlusion: what the answer's probability loses without a block",
-    "gradients": "integrated gradients: what a block adds to the answer's probability",
+    "attention": "attention: the weight that the network gives each twentieth of the time",
+    "occlusion": "occlusion: how much the answer's probability falls without a block",
+    "gradients": "integrated gradients: how much a block adds to the answer's probability",
 }
-
 ENOUGH = 0.95  # share of the random orders that one clip's map must beat
 SILENCE = (
-    "A random order takes silence as often as speech, so a map beats it that does no more than tell the two apart: "
-    "faithful means that the answer rests on these blocks, not that they are where the emotion is."
+    "Random orders remove silence as often as speech, so a map that only separates speech from silence beats them. "
+    "Faithful means that the answer depends on these blocks, not that the emotion is in them."
 )
 
 
-def text(found: Mapping[str, Any]) -> str:
+def of_run(explanation: Mapping[str, Any]) -> str:
     """Return explanations.txt for the content of explanations.json; lines of at most 80 letters."""
-    lines = [f"What {found['name']} answers by"]
-    lines += _wrapped(f"Explained: {found['models']}. {found['n_clips']} clips, UAR {found['uar']:.3f}.")
-    if "importance" in found:
-        lines += ["", *_importance(found["importance"], found["n_speakers"])]
-    if "attention" in found:
-        lines += ["", *_attention(found["attention"])]
-    for name, one in found["maps"].items():
+    lines = [f"What {explanation['name']} answers by"]
+    n_clips, uar = explanation["n_clips"], explanation["uar"]
+    lines += _wrapped(f"Explained: {explanation['models']}. {n_clips} clips, UAR {uar:.3f}.")
+    if "importance" in explanation:
+        lines += ["", *_importance(explanation["importance"], explanation["n_speakers"])]
+    if "attention" in explanation:
+        lines += ["", *_attention(explanation["attention"])]
+    for name, one in explanation["maps"].items():
         lines += ["", *_wrapped(f"{WHAT[name]} ({one['n_clips']} clips)"), *_strongest(one), *verdict(one)]
-    if any(one["times"] > 1 for one in found["maps"].values()):
+    if any(one["times"] > 1 for one in explanation["maps"].values()):
         lines += ["", *_wrapped(SILENCE)]
     return "\n".join(lines) + "\n"
 
 
-def of_clip(found: Mapping[str, Any], title: str) -> str:
-    """Return what is said of one recording, for what ``explanations.of_clip`` found."""
-    lines, least = [title], round(ENOUGH * found["random_orders"])
-    for name, one in found["maps"].items():
+def of_clip(explanation: Mapping[str, Any], title: str) -> str:
+    """Return the lines on one recording, for what ``explain.explain_clip`` returns."""
+    orders = explanation["random_orders"]
+    lines = [title]
+    for name, one in explanation["maps"].items():
         deletion, insertion = one["deletion_beats"], one["insertion_beats"]
-        word = "faithful" if min(deletion, insertion) >= least else "NOT shown to be faithful"
-        lines.append(f"  {name:<10} beats {deletion} and {insertion} of {found['random_orders']} random orders: {word}")
+        faithful = min(deletion, insertion) >= round(ENOUGH * orders)
+        word = "faithful" if faithful else "NOT shown to be faithful"
+        lines.append(f"  {name:<10} beats {deletion} and {insertion} of {orders} random orders: {word}")
     return "\n".join([*lines, "  (by deletion and by insertion)"])
 
 
-def _importance(found: list[Mapping[str, Any]], n_speakers: int) -> list[str]:
-    lines = ["UAR lost when a family of features changes clips, 95 % over speakers; and the"]
-    lines += ["UAR of that family alone", f"  {'family':<22}{'features':>8}  {'lost':<24}{'p (Holm)':>8}{'alone':>8}"]
-    for line in found:
-        lo, hi = line["loss_ci95"]
-        lost = f"{line['loss']:+.3f} [{lo:+.3f}, {hi:+.3f}]"
-        lines.append(
-            f"  {line['family'][:21]:<22}{line['n_features']:>8}  {lost:<24}{line['p_holm']:>8.3f}{line['alone']:>8.3f}"
-        )
-    note = "Families that say the same cover for one another: a small loss does not mean that a family says nothing."
+def _importance(rows: list[Mapping[str, Any]], n_speakers: int) -> list[str]:
+    lines = _wrapped(
+        "UAR lost when the values of a family of features are shuffled between clips, with its 95 % interval over "
+        "speakers; and the UAR of that family alone"
+    )
+    header = ("family", "lost", "features", "p (Holm)", "alone")
+    lines += text_table(header, [_importance_cells(row) for row in rows], left=2, indent=2)
+    note = (
+        "Redundant families can replace each other, so each looks less important: a small loss does not mean that a "
+        "family carries no information."
+    )
     if 1 < n_speakers < FEWEST:
         note += f" With {n_speakers} speakers no p can come below .05: ask for more --folds."
     return [*lines, *_wrapped(note)]
 
 
-def _attention(found: Mapping[str, Any]) -> list[str]:
-    thirds = [np.array_split(curve, 3) for curve in (found["right"], found["wrong"]) if curve]
+def _importance_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    lo, hi = row["loss_ci95"]
+    lost = f"{row['loss']:+.3f} [{lo:+.3f}, {hi:+.3f}]"
+    return row["family"][:21], lost, str(row["n_features"]), f"{row['p_holm']:.3f}", f"{row['alone']:.3f}"
+
+
+def _attention(curves: Mapping[str, Any]) -> list[str]:
+    answers = [(word, np.array_split(curves[word], 3)) for word in ("right", "wrong") if curves[word]]
     words = [
-        f"{word} ({found[f'n_{word}']}): " + ", ".join(f"{part.mean():.2f}" for part in third)
-        for word, third in zip([w for w in ("right", "wrong") if found[w]], thirds, strict=True)
+        f"{word} ({curves[f'n_{word}']}): " + ", ".join(f"{part.mean():.2f}" for part in thirds)
+        for word, thirds in answers
     ]
     return _wrapped(
-        f"Attention in the first, middle and last third of a clip, 1 the average. {'; '.join(words)}. That a network "
-        "attends to a frame does not prove that its answer needs it; the curves below ask that."
+        "Attention in the first, middle and last third of a clip, 1 is the average, for right and wrong answers. "
+        f"{'; '.join(words)}. A frame with much attention is not always one that the answer depends on; the tests "
+        "below measure that."
     )
 
 
@@ -82,23 +93,27 @@ def _strongest(one: Mapping[str, Any]) -> list[str]:
 
 
 def verdict(one: Mapping[str, Any]) -> list[str]:
-    """Return in words whether a map's order of blocks beats random ones."""
-    faith, lines = one["faithfulness"], []
-    short = []
+    """Return in words whether a map's order of blocks beats random ones.
+
+    Args:
+        one: a map with its ``faithfulness``, as of ``maps.faithfulness``.
+    """
+    lines, not_better = [], []
     for name in ("deletion", "insertion"):
-        part = faith[name]
+        part = one["faithfulness"][name]
         limits = part["gain_ci95"]
-        said = f"[{limits[0]:+.3f}, {limits[1]:+.3f}]" if limits else "of one clip"
+        interval = f"[{limits[0]:+.3f}, {limits[1]:+.3f}]" if limits else "of one clip"
         areas = f"area {part['area']:.3f}, at random {part['random']:.3f}"
-        lines.append(f"  {name:<9} {areas}: better by {part['gain']:+.3f} {said}")
+        lines.append(f"  {name:<9} {areas}: better by {part['gain']:+.3f} {interval}")
         if not limits or limits[0] <= 0:
-            short.append(name)
-    if not short:
+            not_better.append(name)
+    if not not_better:
         return [*lines, "  Faithful: both beat chance (95 % over clips)."]
     reason = (
-        f"NOT shown to be faithful: by {' and '.join(short)} it is no better than a random order (95 % over clips)."
+        f"NOT shown to be faithful: by {' and '.join(not_better)} it is no better than a random order (95 % over "
+        "clips)."
     )
-    return [*lines, *_wrapped(f"{reason} Do not read reasons into it.", indent="  ")]
+    return [*lines, *_wrapped(f"{reason} Ignore this map.", indent="  ")]
 
 
 def _wrapped(sentence: str, *, indent: str = "") -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from evaluation.explanations.feature_groups import families
-from models.moments import moments, usable
+from models.moments import moments, safe_std
 from utils.dataset import Dataset, Features, Frames
 from utils.errors import DataError
 
@@ -42,7 +42,7 @@ def pooled(features: Features, names: Sequence[str]) -> tuple[np.ndarray, list[s
 def scaled(values: np.ndarray) -> np.ndarray:
     """Return columns of mean 0 and deviation 1, (n, columns) float32; one that stands still is 0."""
     mean, std = moments([values])
-    return (values - mean) / usable(std, np.abs(mean), np.inf)
+    return (values - mean) / safe_std(std, np.abs(mean), np.inf)
 
 
 def scaled_by(values: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The sections of a report on what other tools have added to a checkpoint, and on its use and making."""
 
-from evaluation.checkpoint import write as checkpoint
 from evaluation.checkpoint.finished import Finished
+from evaluation.checkpoint.protocol import read as protocol_of
 from evaluation.pages import html, model_card
 from evaluation.pages.html import Section, section, tag
 from evaluation.pages.sections import figures, picture
@@ -24,7 +24,7 @@ def elsewhere(run: Finished) -> Section | None:
         known = found | {"chance": 1 / len(found["labels"])}
         parts += [
             tag("h3", folder.name),
-            tag("p", checkpoint.protocol_text(found["protocol"]), "."),
+            tag("p", protocol_of(found["protocol"]).describe(), "."),
             html.figures([own]),
             figures(known, ("chance", "accuracy", "ece", "n_clips", "n_speakers")),
             picture(folder, "confusion.png", f"Confusion matrix on {folder.name}"),
@@ -88,7 +88,7 @@ def made(run: Finished) -> Section:
     return section(
         "How it was made",
         tag("p", model_card.recipe(run)),
-        html.figures([(glossary.name("seconds"), f"{run.found['seconds']:,.0f}", glossary.meaning("seconds"))]),
+        html.figures([(glossary.name("seconds"), f"{run.metrics['seconds']:,.0f}", glossary.meaning("seconds"))]),
         html.folded("The complete config", tag("pre", config)),
         tag("p", tag("small", f"Made with {versions}.")),
     )

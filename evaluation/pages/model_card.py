@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evaluation.checkpoint import write as checkpoint
 from evaluation.checkpoint.finished import Finished
+from evaluation.checkpoint.metrics_json import uar_text
+from evaluation.checkpoint.protocol import read as protocol_of
 from evaluation.scores import glossary
 
 INTENDED = (
@@ -31,14 +32,14 @@ def promise(protocol: Mapping[str, Any]) -> str:
 
 def honest(run: Finished) -> bool:
     """Return whether the headline figure can be quoted for strangers."""
-    protocol, audit = run.found["protocol"], run.found.get("audit") or {}
+    protocol, audit = run.metrics["protocol"], run.metrics.get("audit") or {}
     spoilt = protocol.get("limit") or protocol.get("tuned") or audit.get("verdict") == "leaks"
     return protocol["speaker_disjoint"] and not spoilt
 
 
 def warnings(run: Finished) -> list[str]:
     """Return what must be known before the number is quoted."""
-    protocol, audit = run.found["protocol"], run.found.get("audit") or {}
+    protocol, audit = run.metrics["protocol"], run.metrics.get("audit") or {}
     found = [
         f"A trial on {protocol['limit']} clips a class, not a result." if protocol.get("limit") else "",
         "Settings were chosen by the score of these very speakers: quote the held-out ones."
@@ -70,7 +71,7 @@ def _call(section: Mapping[str, Any]) -> str:
 
 def limits(run: Finished) -> list[str]:
     """Return what the numbers do not promise, with the numbers that say so."""
-    found = run.found
+    found = run.metrics
     heard = f"has heard {', '.join(run.card['corpora'])} alone"
     if source := found["protocol"].get("init"):
         heard += f", apart from what {source} had heard, whose weights it began with"
@@ -104,8 +105,8 @@ def text(run: Finished) -> str:
 
 
 def _details(run: Finished) -> Iterator[str]:
-    yield from (f"# {run.found['name']}", "", "## Model", "")
-    yield f"Speech emotion recognition, one label a recording: {', '.join(run.found['labels'])}."
+    yield from (f"# {run.metrics['name']}", "", "## Model", "")
+    yield f"Speech emotion recognition, one label a recording: {', '.join(run.metrics['labels'])}."
     yield recipe(run)
     versions = ", ".join(f"{name} {number}" for name, number in run.card["versions"].items())
     joined = len(run.card.get("members", []))
@@ -118,7 +119,7 @@ def _listed(title: str, items: Sequence[str]) -> Iterator[str]:
 
 
 def _data(run: Finished) -> Iterator[str]:
-    found, protocol = run.found, run.found["protocol"]
+    found, protocol = run.metrics, run.metrics["protocol"]
     speakers = f"{found['n_speakers']} known speakers" if found["n_speakers"] else "speakers not known"
     yield from ("## Data and protocol", "")
     yield f"- Trained and tested on {', '.join(run.card['corpora'])}: {found['n_clips']} clips, {speakers}."
@@ -126,7 +127,7 @@ def _data(run: Finished) -> Iterator[str]:
     yield f"- Clips: {counts}."
     words = {"merge": run.config.get("merge"), "drop": run.config.get("drop")}
     yield from (f"- {key}: {value}." for key, value in words.items() if value)
-    yield f"- {checkpoint.protocol_text(protocol)}; validation: {protocol['validation']}. {promise(protocol)}"
+    yield f"- {protocol_of(protocol).describe()}; validation: {protocol['validation']}. {promise(protocol)}"
     yield "- The figures are of cross-validation; the shipped model has learned from all these clips."
     if audit := found.get("audit"):
         yield f"- Leakage audit: {audit['verdict']}, {audit['meaning']}."
@@ -134,16 +135,16 @@ def _data(run: Finished) -> Iterator[str]:
 
 
 def _numbers(run: Finished) -> Iterator[str]:
-    found = run.found
+    found = run.metrics
     yield from ("## Numbers", "", "| | | meaning |", "|---|---|---|")
-    yield f"| UAR | {checkpoint.uar_text(found)} | {glossary.meaning('uar')} |"
+    yield f"| UAR | {uar_text(found)} | {glossary.meaning('uar')} |"
     for key in ("accuracy", "macro_f1", "weighted_f1", "ece", "brier", "log_loss"):
         yield f"| {glossary.name(key)} | {found[key]:.3f} | {glossary.meaning(key)} |"
     if held := found.get("holdout"):
         yield f"| UAR of held-out speakers | {held['uar']:.3f} | {len(held['speakers'])} kept out of everything. |"
     for folder, other in run.evaluations():
-        how = checkpoint.protocol_text(other["protocol"])
-        yield f"| UAR on {folder.name} | {checkpoint.uar_text(other)} | {how}. |"
+        how = protocol_of(other["protocol"]).describe()
+        yield f"| UAR on {folder.name} | {uar_text(other)} | {how}. |"
     yield from ("", f"Guessing has a UAR of {run.chance:.3f}.", "")
     yield from ("| | precision | recall | F1 | clips |", "|---|---|---|---|---|")
     for label, row in found["per_class"].items():

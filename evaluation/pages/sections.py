@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.checkpoint import write as checkpoint
 from evaluation.checkpoint.finished import Finished
+from evaluation.checkpoint.protocol import read as protocol_of
 from evaluation.pages import excerpts, html, model_card
 from evaluation.pages.html import Markup, Section, section, tag
 from evaluation.scores import glossary
@@ -40,8 +40,8 @@ def picture(folder: Path, name: str, alt: str, caption: str = "") -> Markup | No
 
 def head(run: Finished) -> Markup:
     """Return what one sees first: who was tested by what, then the UAR with its interval."""
-    found, protocol = run.found, run.found["protocol"]
-    badge = tag("span", checkpoint.protocol_text(protocol), class_="good" if model_card.honest(run) else "bad")
+    found, protocol = run.metrics, run.metrics["protocol"]
+    badge = tag("span", protocol_of(protocol).describe(), class_="good" if model_card.honest(run) else "bad")
     (lo, hi), uar = found["uar_ci95"], found["uar"]
     who = "speakers" if found["n_speakers"] > 1 else "clips"
     says = f"UAR {uar:.3f}, 95 % interval {lo:.3f} to {hi:.3f}, guessing {run.chance:.3f}"
@@ -61,7 +61,7 @@ def head(run: Finished) -> Markup:
 
 def tested(run: Finished) -> Section:
     """Return how it was tested."""
-    found, protocol = run.found, run.found["protocol"]
+    found, protocol = run.metrics, run.metrics["protocol"]
     rules = [VALIDATION[word] for word in protocol["validation"].split(", ") if word in VALIDATION]
     held = f"Speakers kept out of everything and scored last: {', '.join(protocol['holdout'])}."
     started = f"Started from {protocol['init']}." if protocol.get("init") else None
@@ -94,14 +94,14 @@ def _audit(found: Mapping[str, Any] | None) -> list[Markup]:
 def scores(run: Finished) -> Section:
     """Return the overall scores and those of each emotion."""
     keys = ("accuracy", "macro_f1", "weighted_f1", "macro_precision", "uar_fold_mean")
-    interval = (glossary.name("uar_ci95"), _interval(run.found["uar_ci95"]), glossary.meaning("uar_ci95"))
+    interval = (glossary.name("uar_ci95"), _interval(run.metrics["uar_ci95"]), glossary.meaning("uar_ci95"))
     columns = ("precision", "recall", "f1", "support")
-    rows = [(label, *(row[key] for key in columns)) for label, row in run.found["per_class"].items()]
+    rows = [(label, *(row[key] for key in columns)) for label, row in run.metrics["per_class"].items()]
     return section(
         "Scores",
-        figures(run.found, ("uar",)),
+        figures(run.metrics, ("uar",)),
         html.figures([interval]),
-        figures({"chance": run.chance} | run.found, ("chance", *keys)),
+        figures({"chance": run.chance} | run.metrics, ("chance", *keys)),
         tag("h3", "Emotion by emotion"),
         html.table(("emotion", *map(glossary.name, columns)), rows),
         explained(columns[:3]),
@@ -111,7 +111,7 @@ def scores(run: Finished) -> Section:
 
 def information(run: Finished) -> Section | None:
     """Return what knowing the speaker's voice changes, where the model can take it."""
-    known = {key: value for key, value in run.found["by_information"].items() if value is not None}
+    known = {key: value for key, value in run.metrics["by_information"].items() if value is not None}
     if len(known) < 2:
         return None
     return section(
@@ -123,7 +123,7 @@ def information(run: Finished) -> Section | None:
 
 def held_out(run: Finished) -> Section | None:
     """Return the shipped model's scores on speakers kept out of everything."""
-    held = run.found.get("holdout")
+    held = run.metrics.get("holdout")
     if not held:
         return None
     who = f"{len(held['speakers'])} speakers, {held['n_clips']} clips: {', '.join(held['speakers'])}."
@@ -133,7 +133,7 @@ def held_out(run: Finished) -> Section | None:
 
 def sureness(run: Finished) -> Section:
     """Return what its probabilities are worth."""
-    found, calibrated = run.found, run.found.get("calibration") or {}
+    found, calibrated = run.metrics, run.metrics.get("calibration") or {}
     rows = [
         (key, calibrated[key]["before"], calibrated[key]["after"]) for key in ("ece", "brier", "log_loss") if calibrated
     ]
@@ -182,7 +182,7 @@ def _sets(found: Mapping[str, Mapping[str, Any]] | None) -> Markup | None:
 
 def groups(run: Finished) -> Section | None:
     """Return for whom it works, the worst group of each kind named."""
-    judged = {by: column for by, column in (run.found.get("subgroups") or {}).items() if column["worst"] is not None}
+    judged = {by: column for by, column in (run.metrics.get("subgroups") or {}).items() if column["worst"] is not None}
     if not judged:
         return None
     rows = []

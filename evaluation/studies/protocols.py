@@ -1,45 +1,85 @@
-"""The honesty table: one model asked three ways, by speakers it knows, by strangers, and by another corpus.
+"""What a score depends on: one model tested on seen speakers, on unseen speakers, and on another corpus.
 
-The first is what many published figures are, said or not; the second and third are what users get.
+Many published figures are of the first kind, whether they say so or not. Users get the second or the third.
 """
 
 import csv
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from evaluation.leakage import record as audit_record
+from evaluation.leakage import record
 from evaluation.leakage.rules import DISJOINT
-from evaluation.scores import metrics
-from evaluation.scores import significance as statistics
-from evaluation.splits import folds as splits
+from evaluation.pages import report
+from evaluation.scores.metrics import uar_score
+from evaluation.scores.significance import FEWEST, uar_interval
+from evaluation.splits.folds import draw_folds
 from evaluation.splits.groups import corpus_of
+from evaluation.training.plan import Settings
+from evaluation.training.run import Say, run_all
+from evaluation.training.runs import run_of
+from extract_feats.cache import read as cache
 from models.usage import Clips
 from prediction.predictor import Predictor
+from utils import cli
+from utils import config as configs
 from utils.config import Config, Split
 from utils.dataset import Dataset, Frames
 from utils.errors import ConfigError
+from utils.text_table import text_table
 
-COLUMNS = (
-    "tested_on", "protocol", "run", "n_clips", "n_speakers", "uar", "uar_lo", "uar_hi", "informative", "audit",
-    "meaning",
-)  # fmt: skip
-FILE = "honesty.csv"
-MONOTONOUS = 0.75  # share of one answer from which it is said
-KNOWN, STRANGERS, CORPUS = "known speakers", "strangers", "another corpus"
+FILE = "honesty.csv"  # named after train.py's option
+MONOTONOUS = 0.75  # share of one answer from which the table mentions it
+SEEN, UNSEEN, OTHER_CORPUS = "seen speakers", "unseen speakers", "another corpus"
 MEANING = {
-    KNOWN: "Test speakers are also trained on. It flatters: your users are not among them.",
-    STRANGERS: "What people get whom the model never heard, if recorded like this corpus.",
-    CORPUS: "What is left when room, microphone, language and actors change as well.",
+    SEEN: "Too high for new users: the test speakers are also in the training data.",
+    UNSEEN: "What new speakers get, if they are recorded like this corpus.",
+    OTHER_CORPUS: "What new speakers get if room, microphone, language and actors change as well.",
 }
+LONGEST = 22  # letters of a protocol in the printed table
+WIDEST = 80  # columns of a terminal
 
 
-def dependent(config: Config, data: Dataset) -> Config:
-    """Return the config with as many folds of the same clips, dealt at random and by class: NAME.dependent.
+@dataclass(frozen=True)
+class Row:
+    """One row of the table; the fields are the columns of honesty.csv.
+
+    Attributes:
+        tested_on: SEEN, UNSEEN or OTHER_CORPUS.
+        protocol: how the clips were divided, e.g. "speaker, 5 folds".
+        run: name of the run.
+        n_clips: clips tested.
+        n_speakers: known speakers among them.
+        uar: unweighted average recall, 0 to 1.
+        uar_lo: lower end of its 95 % interval over speakers.
+        uar_hi: upper end.
+        informative: whether there are enough speakers for an interval.
+        audit: verdict of the leakage audit.
+        meaning: what the row says, in a sentence.
+    """
+
+    tested_on: str
+    protocol: str
+    run: str
+    n_clips: int
+    n_speakers: int
+    uar: float
+    uar_lo: float
+    uar_hi: float
+    informative: bool
+    audit: str
+    meaning: str
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
+
+def check(config: Config) -> None:
+    """Refuse a config that cannot be compared with itself on seen speakers.
 
     Raises:
         ConfigError: an ensemble, or a config whose own folds do not keep speakers apart.
@@ -48,99 +88,176 @@ def dependent(config: Config, data: Dataset) -> Config:
         raise ConfigError(f"{config.name}: --honesty takes a single model. Give the config of a member.")
     if config.split.by not in DISJOINT:
         raise ConfigError(
-            f"{config.name}: --honesty compares with folds of strangers, and split: by {config.split.by} promises "
+            f"{config.name}: --honesty needs folds that keep speakers apart, and split: by {config.split.by} promises "
             "none. Give --set split.by=speaker."
         )
-    folds = len(splits.folds(data, config.split.model_dump(), seed=config.seed))
-    split = Split(by="random", folds=folds, holdout=config.split.holdout)
+
+
+def with_random_folds(config: Config, data: Dataset) -> Config:
+    """Return the config as NAME.dependent, with random folds, stratified by class: as many, of the same clips.
+
+    Raises:
+        ConfigError: what ``check`` refuses.
+    """
+    check(config)
+    number = len(draw_folds(data, config.split.model_dump(), seed=config.seed))
+    split = Split(by="random", folds=number, holdout=config.split.holdout)
     return config.model_copy(update={"name": f"{config.name}.dependent", "split": split})
 
 
-def elsewhere(config: Config, other: Config, labels: Sequence[str]) -> Config:
-    """Return what reads another config's clips as this one's: its corpora, merge and drop, under these features."""
-    kept = {key: getattr(other, key) for key in ("corpora", "merge", "drop")}
-    return config.model_copy(update=kept | {"name": other.name, "labels": list(labels), "augment": []})
+def on_other_corpus(config: Config, other: Config, labels: Sequence[str]) -> Config:
+    """Return a config that reads the clips of ``other`` with the features and labels of ``config``.
+
+    Args:
+        config: of the model: features, clip, rate.
+        other: its corpora, merge and drop are taken.
+        labels: of the model, in its order.
+    """
+    clips = {key: getattr(other, key) for key in ("corpora", "merge", "drop")}
+    return config.model_copy(update=clips | {"name": other.name, "labels": list(labels), "augment": []})
 
 
-def row(folder: Path, tested_on: str) -> dict[str, Any]:
-    """Return the table's row of a finished run."""
-    found = json.loads((folder / "metrics.json").read_text(encoding="utf8"))
-    stated = found["protocol"]
-    how = stated["folds"] if stated["by"] == "listed" and isinstance(stated["folds"], str) else stated["by"]
-    kept = {key: found[key] for key in ("n_clips", "n_speakers", "uar")}
-    lo, hi = found["uar_ci95"]
-    return kept | {
-        "tested_on": tested_on, "protocol": f"{how}, {stated['n_folds']} folds", "run": found["name"],
-        "uar_lo": lo, "uar_hi": hi, "informative": found["uar_ci95_informative"],
-        "audit": found["audit"]["verdict"], "meaning": MEANING[tested_on] + _trial(stated["limit"]),
-    }  # fmt: skip
+def run_row(folder: Path, tested_on: str) -> Row:
+    """Return the row of a finished run, read from its metrics.json.
+
+    Args:
+        folder: checkpoint of the run.
+        tested_on: SEEN or UNSEEN.
+    """
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf8"))
+    protocol = metrics["protocol"]
+    listed = protocol["by"] == "listed" and isinstance(protocol["folds"], str)
+    lo, hi = metrics["uar_ci95"]
+    return Row(
+        tested_on=tested_on,
+        protocol=f"{protocol['folds'] if listed else protocol['by']}, {protocol['n_folds']} folds",
+        run=metrics["name"],
+        n_clips=metrics["n_clips"],
+        n_speakers=metrics["n_speakers"],
+        uar=metrics["uar"],
+        uar_lo=lo,
+        uar_hi=hi,
+        informative=metrics["uar_ci95_informative"],
+        audit=metrics["audit"]["verdict"],
+        meaning=MEANING[tested_on] + _trial(protocol["limit"]),
+    )
 
 
 def _trial(limit: int | None) -> str:
-    return f" A TRIAL on {limit} clips a class." if limit else ""
+    return f" A TRIAL on {limit} clips per class." if limit else ""
 
 
-def corpus_row(
-    folder: Path, trained: Dataset, other: Dataset, *, seed: int, limit: int | None = None
-) -> dict[str, Any]:
-    """Return the row of a run's shipped model on another corpus; recordings it was trained on are left out.
+def other_corpus_row(folder: Path, trained: Dataset, other: Dataset, *, seed: int, limit: int | None = None) -> Row:
+    """Return the row of a run's shipped model on another corpus; recordings in its training data are left out.
 
     Args:
-        folder: of the run.
-        trained, other: the clips of the run, and of the other corpus.
+        folder: checkpoint of the run.
+        trained: the clips of the run.
+        other: the clips of the other corpus, with the same features and labels.
         seed: of the bootstrap.
-        limit: clips a class, if this is a trial.
+        limit: clips per class, if this is a trial.
 
     Raises:
-        ConfigError: a corpus that it was trained on.
+        ConfigError: a corpus that is in the training data.
     """
-    heard, new = set(corpus_of(trained).tolist()), set(corpus_of(other).tolist())
-    if heard & new:
-        raise ConfigError(f"--other: {', '.join(sorted(heard & new))} is what the model is trained on. Give another.")
+    seen, new = set(corpus_of(trained).tolist()), set(corpus_of(other).tolist())
+    if seen & new:
+        raise ConfigError(f"--other: {', '.join(sorted(seen & new))} is what the model is trained on. Give another.")
     part = other[~np.isin(other.digests, trained.digests)]
     clips = part.features.clips if isinstance(part.features, Frames) else list(part.features)
     predicted = Predictor(folder).probabilities(clips).argmax(axis=1)
-    classes = len(part.labels)
-    answers = np.bincount(predicted, minlength=classes) / len(part)
-    often = answers.max() > MONOTONOUS
-    said = f" It calls {answers.max():.0%} of them {part.labels[answers.argmax()]}." if often else ""
-    interval = statistics.uar_interval(part.truth, predicted, part.speakers, classes, seed=seed)
-    return {
-        "tested_on": CORPUS, "protocol": f"all of {', '.join(sorted(new))}", "run": folder.name, "n_clips": len(part),
-        "n_speakers": len(set(part.speakers.tolist()) - {""}),
-        "uar": metrics.uar_score(part.truth, predicted, classes),
-        "uar_lo": interval.lo, "uar_hi": interval.hi, "informative": interval.informative,
-        "audit": _verdict(audit_record.heard(folder), part), "meaning": MEANING[CORPUS] + said + _trial(limit),
-    }  # fmt: skip
+    interval = uar_interval(part.truth, predicted, part.speakers, len(part.labels), seed=seed)
+    return Row(
+        tested_on=OTHER_CORPUS,
+        protocol=f"all of {', '.join(sorted(new))}",
+        run=folder.name,
+        n_clips=len(part),
+        n_speakers=len(set(part.speakers.tolist()) - {""}),
+        uar=uar_score(part.truth, predicted, len(part.labels)),
+        uar_lo=interval.lo,
+        uar_hi=interval.hi,
+        informative=interval.informative,
+        audit=_verdict(record.training_clips(folder), part),
+        meaning=MEANING[OTHER_CORPUS] + _monotony(predicted, part.labels) + _trial(limit),
+    )
 
 
-def _verdict(heard: Clips, part: Dataset) -> str:
-    """What the record of the shipped model says of these clips."""
-    if "" in heard.ids:
+def _monotony(predicted: np.ndarray, labels: Sequence[str]) -> str:
+    """Return a sentence on a model that gives nearly always the same answer, "" on another."""
+    share = np.bincount(predicted, minlength=len(labels)) / len(predicted)
+    return f" It calls {share.max():.0%} of them {labels[share.argmax()]}." if share.max() > MONOTONOUS else ""
+
+
+def _verdict(training: Clips, part: Dataset) -> str:
+    """Return whether these clips or their speakers are among the training clips of the shipped model."""
+    if "" in training.ids:
         return "not audited"
-    known = np.isin(part.digests, heard.digests) | np.isin(part.speakers, heard.speakers[heard.speakers != ""])
-    return "leaks" if known.any() else "clean"
+    seen = np.isin(part.digests, training.digests)
+    seen |= np.isin(part.speakers, training.speakers[training.speakers != ""])
+    return "leaks" if seen.any() else "clean"
 
 
-def write(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def write(rows: Sequence[Row], path: Path) -> None:
     """Write the table as CSV."""
     with path.open("w", newline="", encoding="utf8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(asdict(row) for row in rows)
 
 
-def lines(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[str]:
-    """Return the table with what each row means, 80 columns."""
-    title = f"{rows[-1]['run']}, {len(labels)} emotions, guessing gives {1 / len(labels):.3f}"
-    out = [title, f"{'tested on':<16}{'protocol':<23}clips  speakers    UAR  95 % interval"]
-    for found in rows:
-        interval = f"[{found['uar_lo']:.3f}, {found['uar_hi']:.3f}]" + ("" if found["informative"] else " ?")
-        counts = f"{found['n_clips']:5d}{found['n_speakers']:10d}"
-        out.append(f"{found['tested_on']:<16}{found['protocol'][:22]:<23}{counts}  {found['uar']:.3f}  {interval}")
-        out += textwrap.wrap(found["meaning"], 80, initial_indent="  ", subsequent_indent="  ")
-        if found["audit"] in ("leaks", "not audited"):
-            out.append(f"  Audit: {found['audit']}. See python -m evaluation.audit.")
-    if not all(found["informative"] for found in rows):
-        out.append(f"?: over fewer than {statistics.FEWEST} speakers an interval means little")
+def lines(rows: Sequence[Row], labels: Sequence[str]) -> list[str]:
+    """Return the table with the meaning of each row below it, 80 columns."""
+    header = ("tested on", "protocol", "clips", "speakers", "UAR", "95 % interval")
+    table = text_table(header, map(_cells, rows), left=(0, 1, 5))
+    out = [f"{rows[-1].run}, {len(labels)} emotions, guessing gives {1 / len(labels):.3f}", table[0]]
+    for row, line in zip(rows, table[1:], strict=True):
+        out += [line, *textwrap.wrap(row.meaning, WIDEST, initial_indent="  ", subsequent_indent="  ")]
+        if row.audit in ("leaks", "not audited"):
+            out.append(f"  Audit: {row.audit}. See python -m evaluation.audit.")
+    if not all(row.informative for row in rows):
+        out.append(f"?: an interval over fewer than {FEWEST} speakers means little")
     return out
+
+
+def _cells(row: Row) -> list[str]:
+    interval = f"[{row.uar_lo:.3f}, {row.uar_hi:.3f}]" + ("" if row.informative else "?")
+    counts = (str(row.n_clips), str(row.n_speakers))
+    return [row.tested_on, row.protocol[:LONGEST], *counts, f"{row.uar:.3f}", interval]
+
+
+def compare_protocols(settings: Settings, other: str | None, say: Say) -> list[Row]:
+    """Train one config on seen and on unseen speakers, test it on another corpus, and print the table.
+
+    Args:
+        settings: of the call, with one config.
+        other: path of the config whose corpora, merge and drop are tested on, or None.
+        say: prints.
+
+    Raises:
+        ConfigError: what ``check`` refuses, or missing features.
+    """
+    config = configs.read(settings.config[0], list(settings.set))
+    check(config)
+    command = cli.command("preprocess.py", settings)
+    data = cache.dataset(config, settings.features, command=command, limit=settings.limit)
+    other_data = _other_clips(config, other, data.labels, settings) if other else None
+    stated = {SEEN: with_random_folds(config, data), UNSEEN: config}
+    runs = {tested_on: run_of(one, data, settings.checkpoints) for tested_on, one in stated.items()}
+    run_all(list(runs.values()), settings, say)
+    rows = [run_row(run.folder, tested_on) for tested_on, run in runs.items()]
+    folder = runs[UNSEEN].folder
+    if other_data is not None:
+        rows.append(other_corpus_row(folder, data, other_data, seed=config.seed, limit=settings.limit))
+    write(rows, folder / FILE)
+    report.refresh(folder)
+    say("\n".join(lines(rows, data.labels)))
+    return rows
+
+
+def _other_clips(config: Config, other: str, labels: Sequence[str], settings: Settings) -> Dataset:
+    """Return the clips of another config under this one's features; an error names the command that extracts them."""
+    combined = on_other_corpus(config, configs.read(other), labels)
+    recipe = {key: value for key, value in combined.model_dump().items() if key in ("rate", "clip", "features")}
+    overrides = [f"{key}={json.dumps(value)}" for key, value in recipe.items()]
+    command = cli.command("preprocess.py", settings, config=[other], set=overrides)
+    return cache.dataset(combined, settings.features, command=command, limit=settings.limit)

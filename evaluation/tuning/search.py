@@ -1,140 +1,90 @@
-"""Hyper-parameter search on speakers that no final score is measured on.
-
-A setting chosen by a score makes that score too good, and cross-validation over all speakers chooses by the very
-speakers it then reports (Cawley & Talbot 2010, jmlr.org/papers/v11/cawley10a.html). So some speakers are put
-aside before the first trial: those of ``split.holdout``, or about a fifth of them, the sexes in turn. The search
-cross-validates on the others alone; ``train.py`` scores the held-out ones last, and that is the figure to quote.
-By ``official``, the corpus's own test part plays their role.
-"""
+"""A hyper-parameter search: a config, the space of its settings, and the clips that it may see."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import optuna
-from optuna.trial import TrialState
 
-from evaluation.scores import metrics
-from evaluation.splits import folds as splits
-from evaluation.splits.groups import resolve, take_speakers
-from evaluation.training import cross_validation as experiment
-from utils.config import Config, Split
+from evaluation.training.fit import fingerprint
+from evaluation.tuning.held_out import search_config, set_test_speakers_aside
+from evaluation.tuning.objective import Step, cross_validated_uar
+from evaluation.tuning.space import Space, with_values
+from utils.config import Config
 from utils.dataset import Dataset
 from utils.errors import ConfigError
 
-SHARE = 0.2  # of the speakers, put aside where the config names none
-FOLDS = 5  # of the search, where the config's own are not between speakers
-WARMUP = 5  # complete trials before any is pruned
-RUN_STEPS = 100_000  # steps below are numbers of folds; above: run * RUN_STEPS + epoch, of the first fold
-Step = Callable[[int, float, bool], None]  # number, UAR so far, whether another follows
 
+@dataclass(frozen=True)
+class Search:
+    """What is searched, and on which clips.
 
-def protect(data: Dataset, config: Config) -> tuple[Config, np.ndarray]:
-    """Return the config with its test speakers named in ``split.holdout``, and the indices the search may see.
-
-    Nothing is added where ``holdout`` names some or the split is official. Folds that the speakers who are left
-    cannot fill are taken away.
-
-    Raises:
-        ConfigError: speakers are not known, or too few to put one aside.
+    Attributes:
+        base: the config as given.
+        config: the same with its test speakers named.
+        inner: the same as trials train it, on the folds of the search.
+        space: which keys may take which values.
+        data: recipe -> the clips that the search may see, under that recipe.
+        recipe_of: config -> its key in ``data``.
     """
-    split = config.split
-    if split.by == "official":
-        return config, splits.folds(data, split.model_dump(), seed=config.seed)[0].train
-    if not split.holdout:
-        if (data.speakers == "").any():
-            raise ConfigError(
-                f"{config.name}: tuning puts test speakers aside, but {(data.speakers == '').sum()} clips have no "
-                r"speaker. Give the folders corpus a pattern, speaker: '^(\w+?)_'."
-            )
-        taken = take_speakers(data, SHARE, np.random.default_rng(config.seed))
-        if not taken.any():
-            raise ConfigError(
-                f"{config.name}: tuning puts test speakers aside, but every class needs all {_count(data)} of them. "
-                "Merge or drop labels."
-            )
-        held = np.unique(data.speakers[taken]).tolist()
-        split = split.model_copy(update={"holdout": held, "folds": _folds_left(data, split, held)})
-    return config.model_copy(update={"split": split}), splits.holdout(data, split.model_dump())[0]
 
+    base: Config
+    config: Config
+    inner: Config
+    space: Space
+    data: Mapping[str, Dataset]
+    recipe_of: Callable[[Config], str]
 
-def _count(data: Dataset) -> int:
-    return len(np.unique(data.speakers))
+    @classmethod
+    def plan(
+        cls,
+        base: Config,
+        space: Space,
+        datasets: Mapping[str, Dataset],
+        recipe_of: Callable[[Config], str],
+        *,
+        folds: int | None = None,
+    ) -> "Search":
+        """Set test speakers aside, and return the search on the clips of the others.
 
+        Args:
+            base: the config as given.
+            space: which keys may take which values.
+            datasets: recipe -> all clips; the same clips for each recipe of the space.
+            recipe_of: config -> its key in ``datasets``.
+            folds: of the search, by speaker; None for the config's own.
 
-def _folds_left(data: Dataset, split: Split, held: list[str]) -> Any:
-    if split.by == "speaker" and isinstance(split.folds, int):
-        return min(split.folds, _count(data) - len(held))
-    if isinstance(split.folds, list):
-        lists = [
-            [name for name in names if resolve(data, [[name]], "split.folds")[0][0] not in held]
-            for names in split.folds
-        ]
-        return [names for names in lists if names]
-    return split.folds
+        Raises:
+            ConfigError: data sets of other clips, speakers that are not known or too few.
+        """
+        first, *others = datasets.values()
+        if any(data.ids.tolist() != first.ids.tolist() for data in others):
+            raise ConfigError(f"{space.file}: the features were not extracted from the same clips; tune them singly.")
+        config, visible = set_test_speakers_aside(first, base)
+        inner = search_config(first[visible], config, folds)
+        return cls(base, config, inner, space, {key: data[visible] for key, data in datasets.items()}, recipe_of)
 
+    def uar(self, values: Mapping[str, Any], step: Step) -> float:
+        """Return the UAR of cross-validation with these values of the config's keys; ``step`` as of ``objective``."""
+        config = with_values(self.inner, values, self.space.file)
+        return cross_validated_uar(self.data[self.recipe_of(config)], config, step=step)
 
-def inner(seen: Dataset, config: Config, folds: int | None = None) -> Config:
-    """Return the config as the search trains it on the clips it may see: the config's own folds, if by speakers.
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Return what makes it this search, part -> plain values; another search under its name is refused."""
+        return {
+            "the config": self.base.model_dump_json(),
+            "the folds": self.inner.split.model_dump_json(),
+            "the space": {key: repr(distribution) for key, distribution in self.space.distributions.items()},
+            "the data": [fingerprint(data) for data in self.data.values()],
+        }
 
-    Random and official splits become 5 folds by speaker; ``folds`` asks for that many by speaker in any case.
-    """
-    split = config.split.model_copy(update={"holdout": []})
-    if folds or split.by in ("random", "official"):
-        known = (seen.speakers != "").all()
-        number = folds or min(FOLDS, _count(seen) if known else FOLDS)
-        split = Split(by="speaker" if known else "random", folds=number)
-    return config.model_copy(update={"split": split})
-
-
-def uar(data: Dataset, config: Config, *, step: Step, report: experiment.Report = lambda line: None) -> float:
-    """Return the UAR pooled over the folds of the config's split, nothing known of the test speaker.
-
-    ``step`` is told the UAR after each fold, and during the first the best validation UAR after each epoch; what
-    it raises ends the trial.
-    """
-    folds = splits.folds(data, config.split.model_dump(), seed=config.seed)
-    counts = np.zeros((len(data.labels),) * 2, np.int64)
-    for number, fold in enumerate(folds):
-        listen = _listener(number, len(folds), step, report)
-        model, _ = experiment.fit_fold(data, config, fold, number, report=listen)
-        test = data[fold.test]
-        counts += metrics.confusion(test.truth, model.probabilities(test.features).argmax(axis=1), len(data.labels))
-        step(number + 1, float(metrics.uar(counts)), number + 1 < len(folds))
-    return float(metrics.uar(counts))
-
-
-def _listener(number: int, folds: int, step: Step, report: experiment.Report) -> experiment.Report:
-    best: dict[int, float] = {}  # of each run
-
-    def listen(line: Mapping[str, Any]) -> None:
-        report({"fold": number + 1, "folds": folds} | line)
-        if number == 0 and "val_uar" in line:
-            run = line["run"]
-            best[run] = max(best.get(run, 0.0), line["val_uar"])
-            step(run * RUN_STEPS + line["epoch"], best[run], True)
-
-    return listen
-
-
-def hopeless(study: optuna.Study, step: int, value: float) -> bool:
-    """Whether a trial stands below the median of the complete ones at the same step.
-
-    The median rule of Golovin et al. 2017, doi 10.1145/3097983.3098043, on the value at this step. Optuna's own
-    MedianPruner takes a trial's best value over all steps, so that one easy fold would protect it for good.
-    """
-    others = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-    values = [trial.intermediate_values[step] for trial in others if step in trial.intermediate_values]
-    return len(values) >= WARMUP and value < float(np.median(values))
-
-
-def importances(study: optuna.Study, *, seed: int) -> dict[str, float]:
-    """Return key -> share of the variance of UAR over the complete trials, largest first; {} where it says nothing.
-
-    Functional analysis of variance in a random forest: Hutter et al. 2014, proceedings.mlr.press/v32/hutter14.
-    """
-    complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-    if len(complete) < WARMUP or len({trial.value for trial in complete}) < 2:
-        return {}
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
-    return optuna.importance.get_param_importances(study, evaluator=evaluator)
+    def describe(self) -> str:
+        """Return on which clips it searches, and whom it does not see."""
+        visible, split = next(iter(self.data.values())), self.inner.split
+        held_out = ", ".join(map(str, self.config.split.holdout)) or "the official test part"
+        folds = f"{split.folds} folds" if split.by in ("speaker", "random") else "folds"
+        return (
+            f"{self.config.name}: searching on {len(visible)} clips of {len(np.unique(visible.speakers))} speakers, "
+            f"{folds} by {split.by};\n  never seen: {held_out}"
+        )

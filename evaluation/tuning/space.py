@@ -30,20 +30,27 @@ EXAMPLE = "{choices: [64, 128]}, {low: 1, high: 4, step: 1} or {low: 0.001, high
 
 @dataclass(frozen=True)
 class Space:
-    """Keys of a config with Optuna's distributions, and for the choices what each category means."""
+    """Keys of a config and the values that they may take.
+
+    Attributes:
+        distributions: key -> Optuna's distribution.
+        meanings: key -> the value of the config that each category stands for; of keys with choices only.
+        file: where the space is written, for error messages.
+    """
 
     distributions: dict[str, BaseDistribution]
     meanings: dict[str, list]
+    file: str
 
     def values(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return key -> value of a config for what a trial drew."""
-        found = dict(parameters)
+        """Return key -> value of the config for the parameters of a trial."""
+        values = dict(parameters)
         for key, meanings in self.meanings.items():
-            found[key] = meanings[self.distributions[key].choices.index(parameters[key])]
-        return found
+            values[key] = meanings[self.distributions[key].choices.index(parameters[key])]
+        return values
 
     def grid(self) -> list[dict[str, Any]]:
-        """Return every point, as trials draw them.
+        """Return every point, as parameters of trials.
 
         Raises:
             ConfigError: a range without a step.
@@ -53,7 +60,7 @@ class Space:
 
     def recipes(self) -> list[dict[str, Any]]:
         """Return every combination of the keys that decide which features are read; {} if the space has none."""
-        keys = {key: meant for key, meant in self.meanings.items() if key.partition(".")[0] in RECIPE}
+        keys = {key: values for key, values in self.meanings.items() if key.partition(".")[0] in RECIPE}
         return [dict(zip(keys, point, strict=True)) for point in itertools.product(*keys.values())]
 
 
@@ -75,7 +82,7 @@ def with_values(base: Config, values: Mapping[str, Any], where: str) -> Config:
     return configs.check(raw, where)
 
 
-def read(path: Path | str, base: Config) -> Space:
+def read_space(path: Path | str, base: Config) -> Space:
     """Return the space of a YAML file for this config.
 
     Raises:
@@ -83,8 +90,8 @@ def read(path: Path | str, base: Config) -> Space:
     """
     path = Path(path)
     if not path.is_file():
-        found = sorted(p.stem for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-        raise ConfigError(f"{path}: no such space.{nearest(path.stem, found)} Examples: config/spaces/*.yaml.")
+        known = sorted(p.stem for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        raise ConfigError(f"{path}: no such space.{nearest(path.stem, known)} Examples: config/spaces/*.yaml.")
     try:
         raw = configs.parse_yaml(path.read_text(encoding="utf8"), str(path))
     except UnicodeDecodeError as error:
@@ -112,11 +119,11 @@ def parse(raw: Mapping[str, Any], base: Config, where: str) -> Space:
             raise ConfigError(f"{where}: {key} decides which cached features are read: give choices, not a range.")
         else:
             distributions[key] = _range(key, entry, base, where)
-    return Space(distributions, meanings)
+    return Space(distributions, meanings, where)
 
 
 def _category(value: Any) -> Any:
-    """Optuna keeps single values alone; lists and sections go as text."""
+    """Return a choice as Optuna can store it: single values as they are, lists and sections as text."""
     return json.dumps(value) if isinstance(value, (list, dict)) else value
 
 
@@ -147,7 +154,7 @@ def _range(key: str, entry: dict, base: Config, where: str) -> BaseDistribution:
         raise ConfigError(f"{where}: {key}: on a logarithmic scale low must be above 0, got {low!r}.")
     for value in (low, high):
         with_values(base, {key: value}, where)
-    if step is not None:  # what lies beyond the last step is never drawn
+    if step is not None:  # values above the last step are never drawn
         high = _round(low + int((high - low) / step + 1e-9) * step)
     if all(isinstance(n, int) for n in numbers) and (step is not None or not _takes(base, key, low + 0.5)):
         return IntDistribution(low, high, log=bool(log), step=step or 1)

@@ -10,8 +10,9 @@ import numpy as np
 import corpora
 from augmentation.base.variants import variants
 from corpora import Utterance
+from extract_feats.base.recipe import Recipe
 from extract_feats.cache.corpus_lists import read_clips
-from extract_feats.cache.store import FeatureStore, Recipe, key
+from extract_feats.cache.store import FeatureStore, key
 from utils.config import Config
 from utils.dataset import Dataset, Features, Frames
 from utils.errors import ConfigError
@@ -108,6 +109,7 @@ def dataset(config: Config, features: Path, *, command: str, limit: int | None =
         digests=np.array(digests),
         facts=facts,
         variants=tuple(variants),
+        recipe=identity(config),
     )
 
 

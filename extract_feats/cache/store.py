@@ -8,96 +8,22 @@ run leaves nothing behind but what it had finished.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from filelock import FileLock
 
-from extract_feats.base.layout import Layout
-from utils import plugins
+from extract_feats.base.recipe import Recipe
 from utils.dataset import Features, Frames
 from utils.errors import DataError
 
-if TYPE_CHECKING:
-    from augmentation.base.variants import Variant
-
-AUDIO_VERSION = 1  # of utils.audio.prepare.prepare: raise it when the same file would give another wave
 SEGMENT_BYTES = 256 << 20  # segments below this are merged; a merge holds one such segment in memory
-
-
-@dataclass(frozen=True, eq=False)
-class Recipe:
-    """Everything that the numbers depend on, apart from the audio: equal recipes, equal features."""
-
-    plugin: str
-    arguments: dict
-    layout: Layout
-    rate: int
-    clip: dict
-    variant: "Variant | None" = None  # features of augmented copies of the clips
-
-    @classmethod
-    def of(cls, features: Mapping, rate: int, clip: Mapping) -> "Recipe":
-        """Return the recipe of a config's ``features`` section (arguments checked and filled in)."""
-        arguments = {key: value for key, value in features.items() if key != "name"}
-        module = plugins.get("features", features["name"]).load()
-        return cls(features["name"], arguments, module.layout(**arguments), rate, dict(clip))
-
-    @property
-    def label(self) -> str:
-        """Short name for people: "opensmile-IS10", "logmel", "logmel + speed 1/2"."""
-        return f"{self._features} + {self.variant.label}" if self.variant else self._features
-
-    @property
-    def _features(self) -> str:
-        return f"{self.plugin}-{self.layout.label}" if self.layout.label else self.plugin
-
-    def of_variant(self, variant: "Variant") -> "Recipe":
-        """Return the recipe of these features on augmented copies."""
-        return replace(self, variant=variant)
-
-    @cached_property
-    def text(self) -> str:
-        """Return the recipe as canonical JSON."""
-        parts = {
-            "plugin": self.plugin, "arguments": self.layout.recipe, "version": self.layout.version,
-            "rate": self.rate, "clip": self.clip, "audio": AUDIO_VERSION,
-        }  # fmt: skip
-        if self.variant:
-            parts["augment"] = self.variant.recipe
-        return json.dumps(parts, sort_keys=True)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Recipe) and self.text == other.text
-
-    def __hash__(self) -> int:
-        return hash(self.text)
-
-    @property
-    def folder(self) -> str:
-        name = f"{self._features}+{self.variant.section['name']}" if self.variant else self._features
-        return f"{name}-{hashlib.blake2b(self.text.encode(), digest_size=6).hexdigest()}"
-
-    def varied(self, wave: np.ndarray, digest: str) -> np.ndarray:
-        """Return what a prepared wave is before extraction: itself, or its augmented copy, by the clip's digest."""
-        return self.variant.apply(wave, self.rate, digest) if self.variant else wave
-
-    def extract(self, wave: np.ndarray) -> np.ndarray:
-        """Return the features of one prepared wave at this recipe's rate."""
-        return plugins.get("features", self.plugin).load().extract(wave, self.rate, **self.arguments)
-
-    def names(self) -> list[str]:
-        """Return one name a dimension."""
-        return plugins.get("features", self.plugin).load().names(self.rate, **self.arguments)
 
 
 class _Segment:
@@ -242,7 +168,7 @@ class FeatureStore:
                 path.unlink()
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=256)  # more than the recipes of one call
 def _opened(root: Path, recipe: Recipe, segments: tuple[str, ...]) -> FeatureStore:
     return FeatureStore(root, recipe)  # the segments are only part of the cache's key
 

@@ -1,8 +1,10 @@
-"""VGG16 with ImageNet weights on windows of log-mel frames taken as images; the windows' features are averaged.
+"""VGG16: a network trained on the photographs of ImageNet, on windows of log-mel frames; their outputs are averaged.
 
 Simonyan & Zisserman 2015, arXiv 1409.1556. Windows of 128 frames every 64, the bands as height, three equal channels
 scaled to the range the network was trained on; global mean -> 512 -> 256 -> softmax. Weights come from a local file
 (Keras's ``vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5``) or, by ``weights: imagenet``, from Keras's download.
+
+Licence: CC BY 4.0, the weights that were trained on ImageNet, www.robots.ox.ac.uk/~vgg/research/very_deep.
 """
 
 from pathlib import Path

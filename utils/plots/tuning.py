@@ -1,4 +1,4 @@
-"""Plots of a hyper-parameter search; like ``utils.plots``, each function returns a Figure."""
+"""Plots of a hyper-parameter search. Each function returns a Figure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ def search_history(values: Sequence[float | None], *, title: str | None = None) 
     """Return the UAR of every trial in the order they were started, and the best so far.
 
     Args:
-        values: one a trial, 0 to 1; None for a pruned one, marked at the bottom.
+        values: one per trial, 0 to 1; None for a pruned trial, which is marked at the bottom.
         title: above the axes.
 
     Raises:
@@ -43,12 +43,12 @@ def search_history(values: Sequence[float | None], *, title: str | None = None) 
         "trial" + (f" (crosses: the {(~done).sum()} pruned)" if not done.all() else ""), color=GREY, size=10
     )
     label_ends(axes, {"best so far": (ORANGE, float(best[-1]))})
-    axes.set_title(title or "UAR on the speakers searched on", loc="left", size=12, color=INK)
+    axes.set_title(title or "UAR on the speakers of the search", loc="left", size=12, color=INK)
     return figure
 
 
 def setting_importance(shares: Mapping[str, float], *, title: str | None = None) -> Figure:
-    """Return a bar for each setting's share of what the score varies by, the largest at the top.
+    """Return a bar per setting: its share of the variance of the score, the largest at the top.
 
     Args:
         shares: config key -> share, 0 to 1.

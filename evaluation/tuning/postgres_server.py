@@ -1,14 +1,15 @@
 """A search in a PostgreSQL database, which processes on several machines share.
 
-What files beside an SQLite database do on one machine, the server's advisory locks do here: a session holds them, and
-the server frees them when the session's process or machine dies (PostgreSQL manual, 13.3.5 Advisory Locks).
+An advisory lock of the server says that a worker is alive: a session holds it, and the server releases it when the
+session's process or machine dies (PostgreSQL manual, 13.3.5 Advisory Locks).
 """
 
 import hashlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 
 import optuna
 import sqlalchemy
@@ -17,32 +18,36 @@ from sqlalchemy import func, select
 from utils.errors import ConfigError
 
 
-class Server:
-    """The database at an address; printed without its password."""
+class PostgresServer:
+    """The database on a server; printed without its password."""
 
     def __init__(self, address: str):
-        """Connect to ``address``, e.g. postgresql://anna@db.example.org/tuning; a password may stand in ~/.pgpass.
+        """Connect to ``address``, e.g. postgresql://anna@db.example.org/tuning; the password can be in ~/.pgpass.
 
         Raises:
-            ConfigError: not an address, the driver is not installed, or nobody answers.
+            ConfigError: not an address, the driver is not installed, or the server does not answer.
         """
         if find_spec("psycopg") is None:
             raise ConfigError("--storage postgresql://... needs a driver. Run: pip install 'psycopg[binary]'")
         try:
             self._url = sqlalchemy.make_url(address).set(drivername="postgresql+psycopg")
-            # a lock is its session's: none is kept for others, and no transaction stays open behind one
+            # a lock belongs to its session: sessions are not pooled, and no transaction stays open behind a lock
             self._engine = sqlalchemy.create_engine(
                 self._url, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT"
             )
             self._engine.connect().close()
         except (sqlalchemy.exc.SQLAlchemyError, ValueError) as error:
-            raise ConfigError(f"--storage: no database to be had there ({str(error).splitlines()[0]}).") from error
+            raise ConfigError(f"--storage: the database cannot be reached ({str(error).splitlines()[0]}).") from error
 
     def __str__(self) -> str:
         return self._url.set(drivername="postgresql").render_as_string(hide_password=True)
 
+    def results_folder(self, default: Path) -> Path:
+        """Return where results go: the default, since a server has no folder."""
+        return default
+
     def storage(self) -> optuna.storages.RDBStorage:
-        """Return it as Optuna keeps trials in it; the tables are made if they are not there."""
+        """Return it as Optuna's storage; the tables are made if they are not there."""
         return optuna.storages.RDBStorage(self._url.render_as_string(hide_password=False))
 
     @contextmanager
@@ -58,11 +63,14 @@ class Server:
         with self._held(name):
             yield name
 
-    def alive(self, worker: str) -> bool:
-        """Return whether the process of that name is still there."""
+    def alive(self, workers: Iterable[str]) -> set[str]:
+        """Return which of the workers are alive."""
+        return {worker for worker in workers if self._is_alive(worker)}
+
+    def _is_alive(self, worker: str) -> bool:
         with self._engine.connect() as session:
             free = session.scalar(select(func.pg_try_advisory_lock(_key(worker))))
-            return not free  # what was taken to see goes with the session
+            return not free  # a lock that was free and is now taken is released with this session
 
     @contextmanager
     def _held(self, name: str) -> Iterator[None]:
@@ -72,6 +80,6 @@ class Server:
 
 
 def _key(name: str) -> int:
-    """Return the 64 bits by which PostgreSQL knows a lock."""
+    """Return the 64-bit number of a lock."""
     digest = hashlib.blake2b(f"ser-zoo tune {name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)

@@ -1,4 +1,4 @@
-"""The honesty table: the same model on speakers it knows, on strangers, on another corpus."""
+"""train.py --honesty: the same model on seen speakers, on unseen speakers, on another corpus."""
 
 import csv
 import shlex
@@ -11,8 +11,8 @@ from toy import dataset, write_config
 
 import preprocess
 from corpora import demo
-from evaluation.splits import folds as splits
-from evaluation.studies import protocols as honesty
+from evaluation.splits.folds import draw_folds
+from evaluation.studies import protocols
 from tests.test_experiment import config, written
 from tests.test_train import cached, refused, run  # noqa: F401  (fixtures)
 from utils.errors import ConfigError
@@ -26,18 +26,18 @@ def renamed(data, corpus: str):
     return replace(data, ids=ids, speakers=speakers, digests=digests, facts=facts)
 
 
-def test_known_speakers_are_asked_in_as_many_folds_of_the_same_clips():
+def test_seen_speakers_are_tested_in_as_many_folds_of_the_same_clips():
     data, settings = dataset(), config(split={"by": "speaker", "folds": "all", "holdout": ["s3"]})
-    found = honesty.dependent(settings, data)
-    assert found.name == "run.dependent" and found.split.by == "random" and found.split.folds == 5
-    own, dealt = (splits.folds(data, c.split.model_dump(), seed=1) for c in (settings, found))
-    tested = [np.sort(np.concatenate([fold.test for fold in folds])) for folds in (own, dealt)]
+    random = protocols.with_random_folds(settings, data)
+    assert random.name == "run.dependent" and random.split.by == "random" and random.split.folds == 5
+    own, drawn = (draw_folds(data, c.split.model_dump(), seed=1) for c in (settings, random))
+    tested = [np.sort(np.concatenate([fold.test for fold in folds])) for folds in (own, drawn)]
     assert tested[0].tolist() == tested[1].tolist()
-    classes = np.array([np.bincount(data.truth[fold.test], minlength=3) for fold in dealt])
+    classes = np.array([np.bincount(data.truth[fold.test], minlength=3) for fold in drawn])
     assert classes.min() >= 3 and classes.max() <= 5  # stratified: 4 each
-    assert settings.model_copy(update={"name": found.name, "split": found.split}) == found
+    assert settings.model_copy(update={"name": random.name, "split": random.split}) == random
     with pytest.raises(ConfigError, match="split: by random promises none"):
-        honesty.dependent(config(split={"by": "random"}), data)
+        protocols.with_random_folds(config(split={"by": "random"}), data)
 
 
 def test_another_corpus_is_scored_by_the_shipped_model(tmp_path):
@@ -45,36 +45,37 @@ def test_another_corpus_is_scored_by_the_shipped_model(tmp_path):
     _, _, model = written(data, settings, tmp_path / "run")
     other = renamed(dataset(noise=4)[::2], "other")
     other.truth[::5] = (other.truth[::5] + 1) % 3
-    found = honesty.corpus_row(tmp_path / "run", data, other, seed=1)
+    row = protocols.other_corpus_row(tmp_path / "run", data, other, seed=1)
     predicted = model.probabilities(other.features).argmax(axis=1)
-    assert found["uar"] == pytest.approx(balanced_accuracy_score(other.truth, predicted), abs=1e-12)
-    assert (found["n_clips"], found["n_speakers"]) == (36, 6) and found["uar_lo"] < found["uar"] < found["uar_hi"]
+    assert row.uar == pytest.approx(balanced_accuracy_score(other.truth, predicted), abs=1e-12)
+    assert (row.n_clips, row.n_speakers) == (36, 6) and row.uar_lo < row.uar < row.uar_hi
     acquainted = replace(other, speakers=np.where(np.arange(36) < 3, "toy/s1", other.speakers))
-    assert found["audit"] == "clean"
-    assert honesty.corpus_row(tmp_path / "run", data, acquainted, seed=1)["audit"] == "leaks"
-    assert set(found) == set(honesty.COLUMNS) and found["protocol"] == "all of other"
+    assert row.audit == "clean"
+    assert protocols.other_corpus_row(tmp_path / "run", data, acquainted, seed=1).audit == "leaks"
+    assert row.protocol == "all of other"
     other.digests[:4] = data.digests[:4]  # recordings that the model was trained on
-    fewer = honesty.corpus_row(tmp_path / "run", data, other, seed=1)
-    assert fewer["n_clips"] == 32
-    assert fewer["uar"] == pytest.approx(balanced_accuracy_score(other.truth[4:], predicted[4:]), abs=1e-12)
-    assert "It calls" not in found["meaning"]
+    fewer = protocols.other_corpus_row(tmp_path / "run", data, other, seed=1)
+    assert fewer.n_clips == 32
+    assert fewer.uar == pytest.approx(balanced_accuracy_score(other.truth[4:], predicted[4:]), abs=1e-12)
+    assert "It calls" not in row.meaning
     far = replace(other, features=np.repeat(other.features[:1], len(other), axis=0))
     label = data.labels[predicted[0]]
-    said = honesty.corpus_row(tmp_path / "run", data, far, seed=1)["meaning"]
-    assert said.endswith(f"It calls 100% of them {label}.")
+    meaning = protocols.other_corpus_row(tmp_path / "run", data, far, seed=1).meaning
+    assert meaning.endswith(f"It calls 100% of them {label}.")
     with pytest.raises(ConfigError, match="--other: toy is what the model is trained on"):
-        honesty.corpus_row(tmp_path / "run", data, data, seed=1)
+        protocols.other_corpus_row(tmp_path / "run", data, data, seed=1)
 
 
 def test_the_table_fits_a_terminal_and_says_what_it_means(tmp_path):
     written(dataset(), config(name="a_run"), tmp_path / "a_run")
-    rows = [honesty.row(tmp_path / "a_run", name) for name in (honesty.KNOWN, honesty.STRANGERS)]
-    rows.append(rows[0] | {"tested_on": honesty.CORPUS, "protocol": "all of a_corpus_of_a_long_name", "audit": "leaks"})
-    rows[0] |= {"n_clips": 99999, "informative": False}
-    assert rows[0]["protocol"] == "speaker, 3 folds"
-    lines = honesty.lines(rows, ["sad", "angry"])
+    rows = [protocols.run_row(tmp_path / "a_run", name) for name in (protocols.SEEN, protocols.UNSEEN)]
+    long = {"tested_on": protocols.OTHER_CORPUS, "protocol": "all of a_corpus_of_a_long_name", "audit": "leaks"}
+    rows.append(replace(rows[0], **long))
+    rows[0] = replace(rows[0], n_clips=99999, informative=False)
+    assert rows[0].protocol == "speaker, 3 folds"
+    lines = protocols.lines(rows, ["sad", "angry"])
     assert max(map(len, lines)) <= 80 and lines[0] == "a_run, 2 emotions, guessing gives 0.500"
-    assert f"{rows[1]['uar']:.3f}  [{rows[1]['uar_lo']:.3f}, {rows[1]['uar_hi']:.3f}]" in lines[4]
+    assert f"{rows[1].uar:.3f}  [{rows[1].uar_lo:.3f}, {rows[1].uar_hi:.3f}]" in lines[4]
     assert sum("Audit: leaks" in line for line in lines) == 1 and lines[-1].startswith("?: ")
 
 
@@ -104,9 +105,9 @@ def test_the_command_runs_each_part_once_and_stores_the_table(run, second, tmp_p
     assert {path.name for path in folder.iterdir() if path.is_dir()} == {"one", "one.dependent", ".work"}
     with (folder / "one" / "honesty.csv").open(newline="", encoding="utf8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["tested_on"] for row in rows] == ["known speakers", "strangers", "another corpus"]
+    assert [row["tested_on"] for row in rows] == ["seen speakers", "unseen speakers", "another corpus"]
     assert [row["audit"] for row in rows] == ["speaker-dependent", "clean", "clean"]
-    assert [row["n_clips"] for row in rows] == ["70", "70", "10"] and tuple(rows[0]) == honesty.COLUMNS
+    assert [row["n_clips"] for row in rows] == ["70", "70", "10"] and tuple(rows[0]) == protocols.COLUMNS
     for row in rows:
         assert f"{float(row['uar']):.3f}  [{float(row['uar_lo']):.3f}, " in out
     stamps = {path: path.stat().st_mtime_ns for path in folder.glob("*/model.onnx")}
@@ -142,6 +143,6 @@ def test_the_other_corpus_is_asked_for_by_the_features_of_the_model(run, second,
 def test_a_trial_is_called_one_in_every_row(tmp_path):
     data = dataset(noise=4)
     written(data, config(name="a_run"), tmp_path / "a_run", limit=4)
-    rows = [honesty.row(tmp_path / "a_run", honesty.STRANGERS)]
-    rows.append(honesty.corpus_row(tmp_path / "a_run", data, renamed(data, "other"), seed=1, limit=4))
-    assert all(row["meaning"].endswith("A TRIAL on 4 clips a class.") for row in rows)
+    rows = [protocols.run_row(tmp_path / "a_run", protocols.UNSEEN)]
+    rows.append(protocols.other_corpus_row(tmp_path / "a_run", data, renamed(data, "other"), seed=1, limit=4))
+    assert all(row.meaning.endswith("A TRIAL on 4 clips per class.") for row in rows)

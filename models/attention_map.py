@@ -33,7 +33,7 @@ class SpreadWeights(_Explicit):
         return {**super().get_config(), "size": self.size, "hop": self.hop}
 
 
-def attending(network: keras.Model) -> keras.Model | None:
+def with_attention_map(network: keras.Model) -> keras.Model | None:
     """Return the network with a second output, (B, T) weights over its own frames, or None if it has no attention.
 
     Attention is every MaskedSoftmax of the network; the weights of several are averaged. That of a transformer's

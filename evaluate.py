@@ -1,7 +1,7 @@
 """Test a trained model on other clips: another config's corpora, or a folder of labelled recordings."""
 
 import argparse
-import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,100 +10,83 @@ from utils import bars, cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from prediction.predictor import Predictor
+    from prediction import Recogniser
 
-    predictor = Predictor(options.checkpoint)
-    configs = _configs(predictor.card, options)  # a typo in the last costs no evaluation
-    from evaluation.checkpoint import write as checkpoint
+    predictor = Recogniser.open(options.checkpoint).predictor  # refuses features that are no longer those of training
+    configs = _configs(predictor.card, options)  # an error in the last one is found before the first evaluation
+    from evaluation.checkpoint.text import text
     from evaluation.pages import report
-    from evaluation.studies import other_clips as transfer
-    from prediction.extractor import Extractor
+    from evaluation.studies import clip_configs, other_clips
 
-    Extractor(predictor.card)  # refuses features that are no longer those of training
     for config in configs:
-        recipes = [_with_recipe(config, card) for card in predictor.card.get("members", [predictor.card])]
-        data = _data(recipes, predictor, options)
-        folder, found = transfer.evaluate(
-            options.checkpoint, predictor, recipes[0], data, limit=options.limit, only_shared=options.shared_labels
+        members = [clip_configs.with_recipe(config, card) for card in predictor.card.get("members", [predictor.card])]
+        data = _data(members, predictor, options)
+        folder, metrics = other_clips.evaluate(
+            options.checkpoint, predictor, members[0], data, limit=options.limit, only_shared=options.shared_labels
         )
-        print(checkpoint.text(found))
+        print(text(metrics))
         report.refresh(options.checkpoint)
         print(f"\n{folder}: metrics, predictions and plots\n", flush=True)
     return 0
 
 
 def _configs(card: dict, options: argparse.Namespace) -> list:
-    """What is to be tested on, with the words that --merge and --drop add."""
+    """Return the configs of the clips to be tested on, with the labels of --merge and --drop."""
+    from evaluation.studies import clip_configs
     from utils import config as configs
-    from utils.errors import ConfigError
 
-    name = [f"name={options.name}"] if options.name else []
     if options.folder:
-        found = [configs.check(_folder(card, options), f"--folder {options.folder}")]
+        content = clip_configs.of_folder(
+            card, options.folder, corpus=options.corpus, speaker=options.speaker, name=options.name
+        )
+        given = [configs.check(content, f"--folder {options.folder}")]
     else:
-        found = [configs.read(path, options.set + name) for path in options.config]
-    merge, drop = dict(options.merge), options.drop
-    found = [c.model_copy(update={"merge": c.merge | merge, "drop": c.drop + drop}) for c in found]
-    names = [config.name for config in found]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"two configs are named {max(names, key=names.count)!r}; each needs a name of its own.")
-    return found
+        name = [f"name={options.name}"] if options.name else []
+        given = [configs.read(path, options.set + name) for path in options.config]
+    return clip_configs.relabelled(given, dict(options.merge), options.drop)
 
 
-def _folder(card: dict, options: argparse.Namespace) -> dict:
-    """A config of the folder's clips; its recipe is the checkpoint's."""
-    entry = {"name": options.corpus, "root": str(options.folder.resolve())}
-    entry |= {"speaker": options.speaker} if options.speaker else {}
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", options.folder.resolve().name).lstrip("._-") or "folder"
-    features = {} if "members" in card else {"features": card["features"]}
-    return {"name": options.name or name, "corpora": [entry], "model": card["model"], **features}
+def _data(configs: list, predictor, options: argparse.Namespace):
+    """Return clips and features, of an ensemble those of every member; features that are not cached are extracted.
 
-
-def _with_recipe(config, card: dict):
-    """The clips of a config under the recipe of a checkpoint or of a member of it."""
-    from utils.config import Clip
-
-    recipe = {"features": card["features"], "rate": card["rate"], "clip": Clip(**card["clip"])}
-    return config.model_copy(update=recipe | {"normalise": card["normalise"], "augment": [], "balance": "none"})
-
-
-def _data(recipes: list, predictor, options: argparse.Namespace):
-    """Clips and features, extracted into the cache where they are not there yet."""
-    from collections import Counter
-
-    from evaluation.studies import other_clips as transfer
+    ``configs``: the same clips, under the recipe of the model or of each member.
+    """
+    from evaluation.studies import other_clips
     from evaluation.training import ensemble
-    from extract_feats.cache import fill as cache
-    from extract_feats.cache import read as load
+    from extract_feats.cache import read
+    from extract_feats.cache.scan import scan
     from utils.dataset import common
 
-    scans = cache.scan(recipes[0], options.limit)
-    counts = Counter(utterance.emotion for found in scans for utterance in found.chosen)
-    transfer.check_labels(counts, predictor.labels, recipes[0].name)  # before hours of extraction
+    scans = scan(configs[0], options.limit)
+    counts = Counter(utterance.emotion for corpus in scans for utterance in corpus.chosen)
+    other_clips.check_labels(counts, predictor.labels, configs[0].name)  # before hours of extraction
     datasets = []
-    for config in recipes:
-        for found in scans:
-            _fill(found, load.recipe_of(config), options)
-        datasets.append(load.dataset(config, options.features, command="python evaluate.py", limit=options.limit))
+    for config in configs:
+        for corpus in scans:
+            _fill(corpus, read.recipe_of(config), options)
+        datasets.append(read.dataset(config, options.features, command="python evaluate.py", limit=options.limit))
     datasets = common(datasets)
     return ensemble.joined(datasets) if "members" in predictor.card else datasets[0]
 
 
-def _fill(found, recipe, options: argparse.Namespace) -> None:
-    from extract_feats.cache import corpus_lists as clips
-    from extract_feats.cache import fill as cache
+def _fill(corpus, recipe, options: argparse.Namespace) -> None:
+    """Extract what is not cached of one corpus, and say what was extracted and what was rejected."""
+    from extract_feats.cache.corpus_lists import corpus_folder
+    from extract_feats.cache.fill import fill
+    from extract_feats.cache.task import Task, last_line
     from utils.errors import DataError
 
-    with bars.progress(f"{found.label} {recipe.label}") as report:
-        outcome = cache.fill(found, recipe, options.features, jobs=options.jobs, progress=report)
-    refused = found.rejected + outcome.rejected
-    if refused or outcome.extracted:
-        print(cache.last_line(found, recipe, outcome))
-    where = clips.corpus_folder(found.entry, found.label, options.features) / "rejected.csv"
-    if refused:
-        print(f"  rejected files and reasons: {where}")
-    if found.chosen and len(outcome.rejected) == len(found.chosen):
-        raise DataError(f"{found.label}: none of {len(found.chosen)} clips can be used; reasons in {where}.")
+    task = Task(corpus, recipe)
+    with bars.progress(f"{corpus.label} {recipe.label}") as report:
+        (outcome,) = fill([task], options.features, jobs=options.jobs, progress=report)
+    rejected = corpus.rejected + outcome.rejected
+    if rejected or outcome.extracted:
+        print(last_line(task, outcome))
+    listed = corpus_folder(corpus.entry, corpus.label, options.features) / "rejected.csv"
+    if rejected:
+        print(f"  rejected files and reasons: {listed}")
+    if corpus.chosen and len(outcome.rejected) == len(corpus.chosen):
+        raise DataError(f"{corpus.label}: none of {len(corpus.chosen)} clips can be used; reasons in {listed}.")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -122,14 +105,16 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_experiment_options(parser, required=False)
     parser.add_argument("--folder", type=Path, metavar="DIR", help="labelled clips instead of a config's corpora")
     parser.add_argument("--corpus", default="folders", metavar="NAME", help="how DIR is read (folders)")
-    parser.add_argument("--speaker", metavar="PATTERN", help=r"who speaks, by the file's name, e.g. '^(\w+?)_'")
+    parser.add_argument("--speaker", metavar="PATTERN", help=r"pattern of the speaker in a file name, e.g. '^(\w+?)_'")
     parser.add_argument(
-        "--merge", nargs="+", type=_pair, default=[], metavar="A=B", help="the clips' label A becomes B"
+        "--merge", nargs="+", type=_pair, default=[], metavar="A=B", help="label A of the clips becomes B"
     )
     parser.add_argument("--drop", nargs="+", default=[], metavar="LABEL", help="leave clips of this label out")
-    parser.add_argument("--shared-labels", action="store_true", help="choose only among the labels that the clips have")
+    parser.add_argument(
+        "--shared-labels", action="store_true", help="let the model choose only among the labels that the clips have"
+    )
     parser.add_argument("--name", metavar="NAME", help="folder below checkpoints/NAME/evaluations/")
-    parser.add_argument("--jobs", type=cli.jobs, default=-1, metavar="N", help="processes (-1: one a core)")
+    parser.add_argument("--jobs", type=cli.jobs, default=-1, metavar="N", help="processes (-1: one per core)")
     options = parser.parse_args(argv)
     if bool(options.folder) == bool(options.config):
         parser.error("give --config YAML or --folder DIR")

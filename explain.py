@@ -26,12 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _read(checkpoint: Path):
-    from evaluation.training import ensemble
+    from evaluation.checkpoint import finished
     from utils.errors import ConfigError
 
     if not (checkpoint / "model.json").is_file():
         raise ConfigError(f"{checkpoint}: no model.json in it. Give a folder that train.py wrote, checkpoints/NAME.")
-    run = ensemble.run(checkpoint)
+    run = finished.member(checkpoint)
     if run.config.members:
         raise ConfigError(
             f"{run.name}: an ensemble is explained by its members. Give one: "
@@ -44,7 +44,7 @@ def _explain_run(run, folder: Path, options: argparse.Namespace) -> str:
     """Write what the run's models answer by; return it as text."""
     from evaluation.explanations import explain, results, unseen
     from evaluation.pages import report as page
-    from evaluation.training import cross_validation
+    from evaluation.training import fit
     from extract_feats.cache import read
 
     given = argparse.Namespace(config=[run.folder / "config.yaml"], set=[], features=options.features, limit=None)
@@ -52,8 +52,7 @@ def _explain_run(run, folder: Path, options: argparse.Namespace) -> str:
     data = read.dataset(run.config, options.features, command=cli.preprocess_command(given), limit=limit)
     with bars.progress("training folds again", "folds") as report:
         parts, which = unseen.models_and_clips(data, run.config, run.folder, folds=options.folds, report=report)
-    start = read.identity(run.config) + cross_validation.start(run.config)
-    if cross_validation.fingerprint(data, start) != run.card["fingerprint"]:
+    if fit.fingerprint(data, fit.initial_weights(run.config)) != run.card["fingerprint"]:
         which += ". The clips, features or first weights have changed since the checkpoint was trained"
     explanation = explain.explain_run(parts, run.config, which, limit=options.limit or 5, progress=bars.progress)
     words = results.write_run(explanation, folder)

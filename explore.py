@@ -26,13 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _explore(config, options: argparse.Namespace) -> None:
     from evaluation.exploration import page, pictures, tables, text
     from evaluation.exploration.survey import survey
-    from evaluation.splits import folds as splits
+    from evaluation.splits.folds import holdout
     from extract_feats.cache import corpus_lists, read
     from extract_feats.cache.store import FeatureStore
 
     config = config.model_copy(update={"augment": []})  # copies are of the same clips
     data = read.dataset(config, options.features, command=cli.preprocess_command(options), limit=options.limit)
-    data = data[splits.holdout(data, config.split.model_dump())[0]]
+    data = data[holdout(data, config.split.model_dump())[0]]
     recipe, folder = read.recipe_of(config), options.out / config.name
     sounds = corpus_lists.read_sounds(config.corpora, options.features)
     names = FeatureStore(options.features, recipe).names

@@ -9,7 +9,7 @@ from utils import bars, cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from evaluation.checkpoint.write import stated
+    from evaluation.checkpoint.protocol import of_run
     from evaluation.pages import report as reports
     from evaluation.studies import lengths, tested_folds
     from utils import config as configs
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with bars.progress(config.name, "models") as report:
         predicted = lengths.predictions(datasets, config, tested, report=report)
     rows = lengths.scores(part.truth, part.speakers, predicted, len(data.labels), seed=config.seed)
-    protocol = stated(data, config, folds, validation="none") | {"limit": options.limit, "tuned": config.tuned}
+    protocol = of_run(data, config, folds, validation="none", limit=options.limit)
     title = tested_folds.title(config.name, protocol, len(part), tested)
     folder = options.checkpoints / config.name
     text = lengths.write(folder, rows, title=title, offset=config.clip.offset)
@@ -34,16 +34,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _datasets(config, options: argparse.Namespace) -> dict:
     """Return length -> data set of the clips that every length has; features that are not cached are extracted."""
-    from extract_feats.cache import fill, read
+    from extract_feats.cache import read
+    from extract_feats.cache.fill import fill
+    from extract_feats.cache.scan import scan
+    from extract_feats.cache.task import Task
     from utils.dataset import common
 
     datasets = {}
     for seconds in sorted(set(options.seconds)):
         cut = config.model_copy(update={"clip": config.clip.model_copy(update={"seconds": seconds})})
-        for recipe in read.recipes_of(cut):
-            for scan in fill.scan(cut, options.limit):
-                with bars.progress(f"{scan.label} {recipe.label}, {seconds:g} s") as report:
-                    fill.fill(scan, recipe, options.features, jobs=options.jobs, progress=report)
+        for corpus in scan(cut, options.limit):
+            tasks = [Task(corpus, recipe) for recipe in read.recipes_of(cut)]
+            with bars.progress(f"{corpus.label} {tasks[0].recipe.label}, {seconds:g} s") as report:
+                fill(tasks, options.features, jobs=options.jobs, progress=report)
         command = cli.preprocess_command(options)
         datasets[f"{seconds:g} s"] = read.dataset(cut, options.features, command=command, limit=options.limit)
     return dict(zip(datasets, common(list(datasets.values())), strict=True))

@@ -9,7 +9,7 @@ from utils import bars, cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from evaluation.checkpoint import finished
+    from evaluation.checkpoint import finished, protocol
     from evaluation.pages import report
     from evaluation.studies import robustness, robustness_table, tested_folds
 
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         against = _answers(other, options)
         rows = robustness.compared(rows, part.truth, part.speakers, answers, against, n_classes, seed=seed)
     folder, name = options.checkpoint, options.checkpoint.name
-    title = tested_folds.title(name, finished.read(folder).card["protocol"], len(part), run.folds)
+    title = tested_folds.title(name, protocol.read(finished.read(folder).card["protocol"]), len(part), run.folds)
     against_name = options.against.name if other else None
     text = robustness_table.write(folder, rows, title=title, name=name, against=against_name)
     report.refresh(folder)
@@ -67,9 +67,9 @@ def _clips(run, options: argparse.Namespace) -> dict:
         condition: tuple(conditions.recipe(recipe, section, config.seed) for recipe in (own, channel))
         for condition, section in sections().items()
     }
-    with bars.progress(f"{config.name}: extracting", "recipes") as report:
+    with bars.progress(f"{config.name}: extracting", "clips") as report:
         every = [recipe for pair in recipes.values() for recipe in pair]
-        conditions.fill(config, every, part.ids, cache, jobs=options.jobs, report=report)
+        conditions.extract(config, every, part.ids, cache, jobs=options.jobs, report=report)
     clips = {}
     for condition, pair in recipes.items():
         features, measures = (conditions.read(recipe, part, cache) for recipe in pair)

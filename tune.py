@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _datasets(base, space, options: argparse.Namespace) -> dict:
     """Return recipe -> data set, for every recipe in the space."""
-    from evaluation.training import cross_validation
+    from evaluation.training import fit
     from evaluation.tuning.space import with_values
     from extract_feats.cache import read
     from models.common import check_input
@@ -66,7 +66,7 @@ def _datasets(base, space, options: argparse.Namespace) -> dict:
         overrides = [*options.set, *(f"{key}={json.dumps(value)}" for key, value in values.items())]
         command = cli.preprocess_command(argparse.Namespace(**vars(options) | {"set": overrides}))
         data = read.dataset(config, options.features, command=command, limit=options.limit)
-        cross_validation.check(data, config)
+        fit.check(data, config)
         datasets[read.identity(config)] = data
     return datasets
 

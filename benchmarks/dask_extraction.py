@@ -25,10 +25,11 @@ IDLE = 5.0  # seconds of watching what a cluster spends on nothing
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from joblib.externals.loky import get_reusable_executor
 
-from extract_feats.cache import fill as cache
-from extract_feats.cache import read as load
+from extract_feats.cache.fill import fill
+from extract_feats.cache.read import recipe_of
+from extract_feats.cache.scan import scan
+from extract_feats.cache.task import Task
 from utils import config as configs
 
 
@@ -43,7 +44,7 @@ def filled(experiment: configs.Config, features: Path, limit: int | None, dask: 
     A cluster's start is not in them. What it does by the clock (heartbeats, its monitor) counts for longer where
     other work holds it up; the third figure counts it for as long as two free cores would take.
     """
-    (found,) = cache.scan(experiment, limit)
+    (corpus,) = scan(experiment, limit)
     with contextlib.ExitStack() as stack:
         address, standing, a_second = None, 0.0, 0.0
         if dask:
@@ -57,10 +58,8 @@ def filled(experiment: configs.Config, features: Path, limit: int | None, dask: 
             standing = spent(client)
             a_second = (standing - first) / IDLE
         started = time.perf_counter()
-        outcome = cache.fill(found, load.recipe_of(experiment), features, jobs=2, dask=address)
+        (outcome,) = fill([Task(corpus, recipe_of(experiment))], features, jobs=2, dask=address)
         seconds = time.perf_counter() - started
-    if not dask:
-        get_reusable_executor().shutdown(wait=True)  # the system counts a child's CPU time when it has ended
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(one.ru_utime + one.ru_stime for one in used) - standing
     free = (cpu - a_second * seconds) / (2 - a_second)  # 2 * free = the work + a_second * free
@@ -80,7 +79,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     experiment = configs.read(options.config)
-    for clip in cache.scan(experiment, options.limit)[0].chosen:
+    for clip in scan(experiment, options.limit)[0].chosen:
         clip.path.read_bytes()  # into the system's file cache, before the first of the two is timed
     names = {False: "two processes", True: "two Dask workers"}
     taken = {dask: [] for dask in names}

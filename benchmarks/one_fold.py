@@ -15,8 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evaluation.scores import metrics
-from evaluation.splits import folds as splits
-from evaluation.training import cross_validation as experiment
+from evaluation.splits.folds import draw_folds
+from evaluation.training import fit
 from extract_feats.cache import read as load
 from utils import cli, config, plugins
 
@@ -50,9 +50,9 @@ def _configs() -> list[Path]:
 def _row(chosen: config.Config, options: argparse.Namespace) -> dict:
     command = f"python preprocess.py --config config/{chosen.name}.yaml"
     data = load.dataset(chosen, options.features, command=command)
-    fold = splits.folds(data, chosen.split.model_dump(), seed=chosen.seed)[0]
+    fold = draw_folds(data, chosen.split.model_dump(), seed=chosen.seed)[0]
     started = time.process_time()
-    model, _ = experiment.fit_fold(data, chosen, fold, 0, report=_say)
+    model, _ = fit.fit_fold(data, chosen, fold, 0, report=_say)
     test = data[fold.test]
     found = metrics.confusion(test.truth, model.probabilities(test.features).argmax(axis=1), len(data.labels))
     return {

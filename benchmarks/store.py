@@ -21,13 +21,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import numpy as np
-from joblib.externals.loky import get_reusable_executor
 
 from extract_feats import Layout
 from extract_feats.base.recipe import Recipe
-from extract_feats.cache import fill as cache
-from extract_feats.cache import read as load
+from extract_feats.cache.fill import fill
+from extract_feats.cache.read import recipe_of
+from extract_feats.cache.scan import scan
 from extract_feats.cache.store import FeatureStore
+from extract_feats.cache.task import Outcome, Task
 from utils import config as configs
 
 DIMS = 384
@@ -40,17 +41,15 @@ class Timed:
 
     seconds: float
     cpu: float
-    outcome: cache.Outcome
+    outcome: Outcome
 
 
 def filled(experiment: configs.Config, features: Path, *, jobs: int, limit: int | None) -> Timed:
     """Scan the corpus and fill the cache, as preprocess.py does between its imports and its report."""
     started, cpu = time.perf_counter(), cpu_seconds()
-    (found,) = cache.scan(experiment, limit)
-    outcome = cache.fill(found, load.recipe_of(experiment), features, jobs=jobs)
+    (corpus,) = scan(experiment, limit)
+    (outcome,) = fill([Task(corpus, recipe_of(experiment))], features, jobs=jobs)
     seconds = time.perf_counter() - started
-    if jobs > 1 and outcome.extracted:
-        get_reusable_executor().shutdown(wait=True)  # the system counts a child's CPU time when it has ended
     return Timed(seconds, cpu_seconds() - cpu, outcome)
 
 
@@ -69,7 +68,7 @@ def cpu_seconds() -> float:
 def extraction(experiment: configs.Config, limit: int | None) -> None:
     """Print one process against two, then the second run over what they left."""
     with tempfile.TemporaryDirectory() as folder:
-        for clip in cache.scan(experiment, limit)[0].chosen:
+        for clip in scan(experiment, limit)[0].chosen:
             clip.path.read_bytes()  # into the system's file cache, before the first of the two is timed
         one = fresh(experiment, Path(folder, "one"), jobs=1, limit=limit)
         two = fresh(experiment, Path(folder, "two"), jobs=2, limit=limit)

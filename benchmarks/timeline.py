@@ -12,6 +12,7 @@ import resource
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +23,13 @@ sys.path.insert(0, str(ROOT))
 
 from corpora import ravdess
 from corpora.base import synthesis
-from prediction import timeline_files
-from prediction.extractor import Extractor
-from prediction.predictor import Predictor
-from prediction.recording import listen
-from prediction.timeline import Grid
+from prediction import Recogniser, timeline_files
+from prediction.timeline_files import Timeline
+from prediction.timeline_settings import DEFAULT_SETTINGS
 from utils import plots
 from utils.plots import timeline as timeline_plots
 
 TURN = 4  # clips
-SETTINGS = {"grid": Grid(), "dwell": 10.0, "least": 2.0}
 
 
 def joined(clips: list, folder: Path, rng: np.random.Generator) -> tuple[Path, list[tuple[float, float, int, str]]]:
@@ -59,7 +57,7 @@ def joined(clips: list, folder: Path, rng: np.random.Generator) -> tuple[Path, l
     return path, truth
 
 
-def judged(document: dict, truth: list, inside: float = 0.0) -> list[tuple[int, str, str]]:
+def judged(document: Timeline, truth: list, inside: float = 0.0) -> list[tuple[int, str, str]]:
     """Return channel, truth and answer of the hops within a turn, ``inside`` seconds or more from its ends."""
     turns: list[list] = []
     for start, end, channel, emotion in truth:
@@ -78,13 +76,13 @@ def judged(document: dict, truth: list, inside: float = 0.0) -> list[tuple[int, 
 
 def accuracy(options: argparse.Namespace) -> None:
     """Print the share of hops with the right emotion and their UAR, with and without smoothing."""
-    predictor = Predictor(options.checkpoint)
-    extractor = Extractor(predictor.card)
+    recogniser = Recogniser.open(options.checkpoint)
+    adaptable = recogniser.predictor.takes_speaker
     found = [clip for clip in ravdess.utterances(options.corpus) if getattr(clip, "speaker", "") in options.speakers]
     options.out.mkdir(parents=True, exist_ok=True)
     path, truth = joined(found, options.out, np.random.default_rng(options.seed))
-    for adapt, dwell in itertools.product([False, True][: 1 + predictor.takes_speaker], [0.0, SETTINGS["dwell"]]):
-        document = listen(path, predictor, extractor.window, **(SETTINGS | {"dwell": dwell, "adapt": adapt}))
+    for adapt, dwell in itertools.product([False, True][: 1 + adaptable], [0.0, DEFAULT_SETTINGS.dwell]):
+        document = recogniser.timeline(path, replace(DEFAULT_SETTINGS, dwell=dwell, adapt=adapt))
         for inside in (0.0, document["window"] / 2):
             said = judged(document, truth, inside)
             where = "with their whole window in a turn" if inside else "in a turn"
@@ -108,26 +106,22 @@ def memory(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.wav"
         write_long(path, options.minutes)
-        predictor = Predictor(options.checkpoint)
-        extractor = Extractor(predictor.card)
-        extractor.window(0.1 * np.random.default_rng(0).normal(size=(32000, 1)).astype(np.float32), 16000)  # imports
-        plots.save(
-            timeline_plots.timeline(listen_to(path.with_name("short.wav"), predictor, extractor)), Path(folder, "a.png")
-        )
+        recogniser = Recogniser.open(options.checkpoint)
+        recogniser.extractor.window(
+            0.1 * np.random.default_rng(0).normal(size=(32000, 1)).astype(np.float32), 16000
+        )  # imports
+        timeline_files.write_all(f"{folder}/short", recogniser.timeline(path.with_name("short.wav")))
         before, started = peak_mb(), time.perf_counter()
-        document = listen_to(path, predictor, extractor)
+        document = recogniser.timeline(path)
         timeline_files.write_all(f"{folder}/long", document)
-        plots.save(timeline_plots.timeline(document), options.picture or Path(folder, "long.png"))
+        if options.picture:
+            plots.save(timeline_plots.timeline(document), options.picture)
         hops = sum(len(channel["hops"]) for channel in document["channels"])
         took = time.perf_counter() - started
         print(
             f"{document['seconds'] / 60:.0f} minutes, {len(document['channels'])} channels, {hops} hops with speech: "
             f"{before:.0f} MB at the start, {peak_mb() - before:.0f} MB more at the peak, {took:.0f} s"
         )
-
-
-def listen_to(path: Path, predictor: Predictor, extractor: Extractor) -> dict:
-    return listen(path, predictor, extractor.window, **SETTINGS)
 
 
 def write_long(path: Path, minutes: float) -> None:

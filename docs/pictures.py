@@ -83,14 +83,14 @@ def _comparison(path: Path, options: argparse.Namespace, *, runs: Sequence[str])
 
 def _radar(path: Path, options: argparse.Namespace, *, run: str, clip: str) -> Facts:
     """Draw the out-of-fold probabilities of a clip: of the model that was not trained on its speaker."""
-    from utils import plots
+    from utils.plots import radar, save
 
     with (options.checkpoints / run / "predictions.csv").open(encoding="utf8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["id"] == clip]
     if not rows:
         raise DataError(f"{options.checkpoints / run}: has no prediction of {clip}.")
     shares = {key.removeprefix("p_"): float(value) for key, value in rows[0].items() if key.startswith("p_")}
-    plots.save(plots.radar(list(shares.values()), list(shares), title=rows[0]["predicted"]), path)
+    save(radar(list(shares.values()), list(shares), title=rows[0]["predicted"]), path)
     percent = {label: round(100 * share) for label, share in shares.items()}
     return {"truth": rows[0]["truth"], "predicted": rows[0]["predicted"], "percent": percent}
 

@@ -8,55 +8,19 @@ evaluation/leakage/rules.py.
 import argparse
 import json
 import sys
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from evaluation.leakage import record as audit_record
-from evaluation.leakage.record import SHIPPED
+from evaluation.checkpoint import finished
+from evaluation.leakage import record
 from evaluation.leakage.rules import judge
+from evaluation.leakage.text import verdict_lines
 from utils import cli
 from utils import config as configs
-from utils.config import Config
 from utils.errors import ConfigError
-
-
-def line(found: Mapping[str, Any]) -> str:
-    """Return the verdict in one line."""
-    return f"audit              {found['verdict']}: {found['meaning']}"
-
-
-def lines(found: Mapping[str, Any]) -> list[str]:
-    """Return the verdict and all that it rests on, 80 columns."""
-    out = textwrap.wrap(f"{found['verdict']}: {found['meaning']}", 80)
-    for finding in found["findings"]:
-        where = f", {_folds(finding['folds'])}" if finding["folds"] else ""
-        clips = f": {finding['clips']} clips" if finding["clips"] else ""
-        clips += f", e.g. {', '.join(finding['examples'])}" if finding["severity"] == "leak" and clips else ""
-        text = f"{finding['severity']}, {finding['kind']}: {finding['text']}{where}{clips}"
-        out += textwrap.wrap(text, 80, initial_indent="- ", subsequent_indent="  ")
-    return out + textwrap.wrap(f"read: {'; '.join(found['checked'])}", 80, subsequent_indent="  ")
-
-
-def _folds(numbers: Sequence[int]) -> str:
-    named = [number for number in numbers if number != SHIPPED]
-    run = len(named) > 2 and named == list(range(named[0], named[-1] + 1))
-    listed = f"{named[0]} to {named[-1]}" if run else ", ".join(map(str, named))
-    shipped = ["the shipped model"] if SHIPPED in numbers else []
-    return " and ".join([f"fold {listed}"] * bool(named) + shipped)
-
-
-def members(folder: Path, config: Config) -> dict[str, str]:
-    """Return the verdicts on the runs that an ensemble of this folder of checkpoints joins."""
-    found = {}
-    for name in config.members:
-        path = folder / name / "metrics.json"
-        read = json.loads(path.read_text(encoding="utf8")) if path.exists() else {}
-        found[name] = read.get("audit", {}).get("verdict", "not audited")
-    return found
 
 
 def audited(checkpoint: Path) -> dict[str, Any]:
@@ -70,12 +34,12 @@ def audited(checkpoint: Path) -> dict[str, Any]:
         raise ConfigError(f"{checkpoint}: no metrics.json in it. Give a folder that train.py wrote, checkpoints/NAME.")
     raw = yaml.safe_load((checkpoint / "config.yaml").read_text(encoding="utf8"))
     config = configs.check(raw, str(checkpoint / "config.yaml"))
-    record = checkpoint / audit_record.FILE
-    table = audit_record.read(record) if record.exists() else audit_record.SCHEMA.empty_table()
-    found = judge(table, config, members=members(checkpoint.parent, config))
+    path_of_record = checkpoint / record.FILE
+    table = record.read(path_of_record) if path_of_record.exists() else record.SCHEMA.empty_table()
+    audit = judge(table, config, members=finished.member_verdicts(checkpoint.parent, config))
     metrics = json.loads(path.read_text(encoding="utf8"))
-    path.write_text(json.dumps(metrics | {"audit": found}, indent=1, allow_nan=False) + "\n", encoding="utf8")
-    return found
+    path.write_text(json.dumps(metrics | {"audit": audit}, indent=1, allow_nan=False) + "\n", encoding="utf8")
+    return audit
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,23 +53,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("give --checkpoint DIR or --config YAML")
     worst = 0
     for folder in folders:
-        found = audited(folder)
-        sys.stdout.write("\n".join([str(folder), *lines(found)]) + "\n")
-        worst = max(worst, found["verdict"] in ("leaks", "not audited"))
+        audit = audited(folder)
+        sys.stdout.write("\n".join([str(folder), *verdict_lines(audit)]) + "\n")
+        worst = max(worst, audit["verdict"] in ("leaks", "not audited"))
     return worst
 
 
 def _folder(path: Path, options: argparse.Namespace) -> Path:
     """The finished run of a config."""
-    from evaluation.checkpoint.write import changed_keys  # which writes the verdict of this module
-
     config = configs.read(path)
     folder = options.checkpoints / config.name
     if not folder.is_dir():
         raise ConfigError(
             f"{folder}: not trained yet, and the audit reads what training did. Run train.py --config {path}"
         )
-    if changed := changed_keys(folder, config):
+    if changed := configs.changed_keys(folder / "config.yaml", config):
         raise ConfigError(f"{folder}: was trained with another {', '.join(changed)} than {path} has. Train it again.")
     return folder
 

@@ -10,11 +10,10 @@ from toy import dataset
 
 from evaluation import audit
 from evaluation.checkpoint import write as checkpoint
-from evaluation.leakage import record as audit_record
-from evaluation.leakage import rules as leakage
-from evaluation.splits import folds as splits
-from evaluation.training import cross_validation as experiment
-from evaluation.training import ensemble
+from evaluation.leakage import record, rules
+from evaluation.splits.folds import Fold
+from evaluation.training import cross_validation, ensemble, fit
+from evaluation.training.workspace import Workspace
 from models import common
 from models.sklearn_model import SklearnModel
 from models.usage import Clips
@@ -51,14 +50,15 @@ def caught(found, kind: str, text: str) -> None:
     assert found["verdict"] == "leaks" and any(text in said for said in leaks(found).get(kind, [])), found["findings"]
 
 
-def moved(fold: splits.Fold, rows: np.ndarray) -> splits.Fold:
+def moved(fold: Fold, rows: np.ndarray) -> Fold:
     return replace(fold, train=np.union1d(fold.train, rows))
 
 
 def plant_folds(monkeypatch, change) -> None:
     """Let every fold be what ``change(data, fold)`` makes of it."""
-    original = splits.folds
-    monkeypatch.setattr(splits, "folds", lambda data, *a, **k: [change(data, f) for f in original(data, *a, **k)])
+    original = cross_validation.draw_folds
+    changed = lambda data, *a, **k: [change(data, f) for f in original(data, *a, **k)]  # noqa: E731
+    monkeypatch.setattr(cross_validation, "draw_folds", changed)
 
 
 # the code as it stands
@@ -90,7 +90,7 @@ def test_the_code_as_it_stands_is_clean(keys, tmp_path):
 def test_the_record_holds_the_rows_of_every_purpose(tmp_path):
     data = dataset()
     _, outcome, _ = written(data, config(), tmp_path / "run")
-    sides = audit_record.folds(audit_record.read(tmp_path / "run" / "audit.parquet"))
+    sides = record.folds(record.read(tmp_path / "run" / "audit.parquet"))
     assert set(sides) == {0, 1, 2, 3}
     for number, fold in enumerate(outcome.folds, 1):
         for purpose, rows in (("fit", fold.train), ("scale", fold.train), ("test", fold.test)):
@@ -111,7 +111,7 @@ def test_clips_at_random_are_speaker_dependent_and_not_a_leak(tmp_path):
 
 def test_a_resumed_run_keeps_the_record_of_what_was_done_before(tmp_path, monkeypatch):
     data, settings, calls = dataset(), config(), []
-    original = experiment.fit_fold
+    original = fit.fit_fold
 
     def stopped(*arguments, **options):
         calls.append(1)
@@ -121,7 +121,7 @@ def test_a_resumed_run_keeps_the_record_of_what_was_done_before(tmp_path, monkey
 
     monkeypatch.setattr("evaluation.training.cross_validation.os.cpu_count", lambda: 1)
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "fit_fold", stopped)
+        patch.setattr(fit, "fit_fold", stopped)
         plant_folds(patch, lambda data, fold: moved(fold, fold.test[:1]))  # the first part leaked, the second does not
         with pytest.raises(KeyboardInterrupt):
             written(data, settings, tmp_path / "run")
@@ -174,12 +174,12 @@ def test_statistics_of_speakers_over_everything(tmp_path, monkeypatch):
 
 
 def test_oversampling_from_everything(tmp_path, monkeypatch):
-    data, original = dataset()[:-3], experiment.oversampled
+    data, original = dataset()[:-3], fit.oversampled
 
     def greedy(part, rng):
         return original(part, rng).joined(data[rng.integers(len(data), size=30)])
 
-    monkeypatch.setattr(experiment, "oversampled", greedy)
+    monkeypatch.setattr(fit, "oversampled", greedy)
     found = audited(data, config(balance="oversample"), tmp_path)
     caught(found, "balancing", "test clips")
     caught(found, "balancing", "clips from outside the training part")
@@ -200,7 +200,7 @@ def test_calibration_on_clips_that_were_fitted_on(tmp_path, monkeypatch):
         rows = np.arange(len(part))
         return [(rows, rows[::2]), (rows, rows[1::2])]
 
-    monkeypatch.setattr(SklearnModel, "_grouped", sloppy)
+    monkeypatch.setattr(SklearnModel, "_calibration_folds", sloppy)
     found = audited(dataset(), config(), tmp_path)
     caught(found, "calibration", "clips that its estimator was fitted on")
 
@@ -230,20 +230,20 @@ def test_a_network_stopped_by_the_test_part_or_begun_from_one_that_heard_it(tmp_
     def by_test(data, rows, split_by, *, seed):
         return rows, np.setdiff1d(np.arange(len(data)), rows), "speakers"
 
-    monkeypatch.setattr(splits, "validation", by_test)
+    monkeypatch.setattr(fit, "validation_rows", by_test)
     found = audited(data, settings, tmp_path, work="stopped")
     caught(found, "early stopping", "test clips")
     assert set(leaks(found)) == {"early stopping"}
     (tmp_path / "clean" / "audit.parquet").unlink()
-    assert audit_record.heard(tmp_path / "clean").ids.tolist() == [""]
+    assert record.training_clips(tmp_path / "clean").ids.tolist() == [""]
 
 
 def test_a_network_stopped_by_what_it_learns_from(tmp_path):
     data = dataset()
-    model = experiment.fit(data[:30], None, config(), seed=1)
+    model = fit.fit(data[:30], None, config(), seed=1)
     model.usage.add("validation", data[20:40])
     model.usage.add("test", data[60:])
-    found = leakage.judge(audit_record.fitted(model, data, 1), config(CNN))
+    found = rules.judge(record.fitted(model, data, 1), config(CNN))
     caught(found, "early stopping", "clips that the network also learns from")
 
 
@@ -264,7 +264,7 @@ def test_a_purpose_that_must_be_there_is_missed(purpose, tmp_path):
     written(data, settings, tmp_path / "run")
     table = parquet.read_table(tmp_path / "run" / "audit.parquet")
     kept = table.filter([name != purpose for name in table["purpose"].to_pylist()])
-    found = leakage.judge(kept, settings)
+    found = rules.judge(kept, settings)
     assert found["verdict"] == "not audited" and found["findings"][0]["kind"] == purpose
 
 
@@ -284,11 +284,11 @@ def test_tuned_while_other_speakers_are_held_out(tmp_path):
 
 
 def test_members_of_an_ensemble_pass_their_verdict_on(tmp_path):
-    table = audit_record.SCHEMA.empty_table()
+    table = record.SCHEMA.empty_table()
     for verdict, wanted in (("leaks", "leaks"), ("clean", "not audited")):
-        assert leakage.judge(table, config(), members={"one": "clean", "two": verdict})["verdict"] == wanted
+        assert rules.judge(table, config(), members={"one": "clean", "two": verdict})["verdict"] == wanted
     for verdict, severity in (("leaks", "leak"), ("not audited", "missing"), ("tuned", "tuned")):
-        found = leakage.judge(table, config(), members={"one": "clean", "two": verdict})["findings"]
+        found = rules.judge(table, config(), members={"one": "clean", "two": verdict})["findings"]
         said = [(f["severity"], f["text"]) for f in found if f["kind"] == "member"]
         assert said == [(severity, f"two: {verdict}")]
 
@@ -296,7 +296,7 @@ def test_members_of_an_ensemble_pass_their_verdict_on(tmp_path):
 def joined_audit(data, runs, folder, key):
     """Return the audit of the ensemble of these runs."""
     settings = joint()
-    outcome = ensemble.cross_validate(data, settings, runs, key=key, work=folder / "w", report=lambda line: None)
+    outcome = ensemble.cross_validate(data, settings, runs, Workspace(folder / "w", key))
     model = ensemble.ship(data, settings, runs, outcome)
     return checkpoint.write(folder / "both", settings, data, outcome, model, "print")["audit"]
 
@@ -307,12 +307,12 @@ def test_an_ensemble_whose_members_saw_the_test_part_in_their_inner_fits(zoo, tm
     assert clean["verdict"] == "clean", clean["findings"]
     assert "combine: 144 rows" in clean["checked"] and any("inner fit: " in line for line in clean["checked"])
     wholes = {part.shape[1]: replace(data, features=part) for part in data.features.parts}
-    original = experiment.fit
+    original = fit.fit
 
     def greedy(part, *arguments, **options):
         return original(part.joined(wholes[part.features.shape[1]]), *arguments, **options)
 
-    monkeypatch.setattr(experiment, "fit", greedy)
+    monkeypatch.setattr(fit, "fit", greedy)
     found = joined_audit(data, runs, tmp_path, "leaking")
     caught(found, "inner training", "test clips")
     caught(found, "inner scaler", "test clips")
@@ -342,6 +342,6 @@ def test_the_command_prints_the_verdict_and_stores_it(tmp_path, capsys, monkeypa
 
 def test_rows_are_kept_once_with_the_times_they_came():
     data = dataset()
-    found = audit_record.rows(2, "fit", Clips.of(data[[3, 1, 3, 3]])).to_pydict()
+    found = record.rows(2, "fit", Clips.of(data[[3, 1, 3, 3]])).to_pydict()
     assert found["id"] == ["toy/001", "toy/003"] and found["times"] == [1, 3] and found["fold"] == [2, 2]
     assert found["speaker"] == data.speakers[[1, 3]].tolist() and found["text"] == ["", ""]

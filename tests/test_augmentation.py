@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from toy import LABELS, dataset
 
-from evaluation.training import cross_validation as experiment
+from evaluation.training import fit
 from models.classes import model_class
 from utils import config, plugins
 from utils.config import Train
@@ -109,6 +109,6 @@ def test_config_checks_steps():
     with pytest.raises(ConfigError, match=r"augmentation time_mask: 'shares' is not a known argument"):
         config.check(raw | {"augment": [{"name": "time_mask", "shares": 1}]}, "a.yaml")
     with pytest.raises(ConfigError, match="svm has no epochs"):
-        experiment.check_network_keys(config.check(raw | {"model": {"name": "svm"}}, "a.yaml"), frames=True)
+        fit.check_network_keys(config.check(raw | {"model": {"name": "svm"}}, "a.yaml"), frames=True)
     with pytest.raises(ConfigError, match="features are vectors"):
-        experiment.check_network_keys(filled, frames=False)
+        fit.check_network_keys(filled, frames=False)

@@ -11,7 +11,8 @@ import corpora
 from corpora import Rejected, crema_d, iemocap, meld, tess
 from corpora.base import tables
 from corpora.base.check import summary
-from evaluation.splits import folds as splits
+from evaluation.checkpoint.protocol import of_folds
+from evaluation.splits.folds import draw_folds, validation_rows
 from utils.audio.decode import decode
 from utils.audio.prepare import inspect
 from utils.dataset import Dataset
@@ -195,14 +196,14 @@ def as_dataset(clips) -> Dataset:
 
 def test_the_official_split_of_meld_is_called_speaker_dependent_and_that_by_speaker_is_not(meld_tree):
     data = as_dataset(read("meld", meld_tree)[0])
-    (fold,) = parts = splits.folds(data, {"by": "official"}, seed=1)
+    (fold,) = parts = draw_folds(data, {"by": "official"}, seed=1)
     assert len(fold.test) == 2610 and len(fold.train) == 9988 + 1108
     assert np.isin(data.speakers[fold.test], data.speakers[fold.train]).mean() == pytest.approx(0.97, abs=0.005)
-    fit, held, kind = splits.validation(data, fold.train, "official", seed=1)
+    fit, held, kind = validation_rows(data, fold.train, "official", seed=1)
     assert (len(fit), len(held), kind) == (9988, 1108, "official")
-    assert splits.protocol(data, {"by": "official"}, parts, validation=kind)["speaker_disjoint"] is False
-    parts = splits.folds(data, {"by": "speaker", "folds": 5}, seed=1)
-    assert splits.protocol(data, {"by": "speaker", "folds": 5}, parts, validation="none")["speaker_disjoint"] is True
+    assert of_folds(data, {"by": "official"}, parts, validation=kind).speaker_disjoint is False
+    parts = draw_folds(data, {"by": "speaker", "folds": 5}, seed=1)
+    assert of_folds(data, {"by": "speaker", "folds": 5}, parts, validation="none").speaker_disjoint is True
 
 
 def test_the_sound_of_a_meld_clip_is_read_out_of_its_mp4(tmp_path):
@@ -288,9 +289,9 @@ def test_iemocap_in_the_usual_four_classes_by_session(iemocap_tree):
     found, _ = read("iemocap", iemocap_tree)
     kept, labels = corpora.relabel(found, {"excited": "happy"}, ["frustrated", "surprise", "fear", "disgust"])
     assert Counter(u.emotion for u in kept) == FOUR and len(kept) == 5531
-    parts = splits.folds(data := as_dataset(kept), {"by": "session"}, seed=1)
+    parts = draw_folds(data := as_dataset(kept), {"by": "session"}, seed=1)
     assert [fold.name for fold in parts] == [f"iemocap/Ses0{s}" for s in range(1, 6)] and len(labels) == 4
-    assert splits.protocol(data, {"by": "session"}, parts, validation="none")["speaker_disjoint"] is True
+    assert of_folds(data, {"by": "session"}, parts, validation="none").speaker_disjoint is True
 
 
 def test_iemocap_names_labels_without_sound_and_sound_without_label(tmp_path):

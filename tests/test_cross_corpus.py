@@ -10,7 +10,8 @@ from toy import dataset, outcome, write_config
 import preprocess
 import train
 from evaluation.studies import cross_corpus, cross_corpus_table
-from evaluation.training import cross_validation as experiment
+from evaluation.training import fit
+from evaluation.training.workspace import Workspace
 from utils import config as configs
 from utils.errors import ConfigError
 from utils.plots import save
@@ -58,7 +59,7 @@ def test_no_test_speaker_and_no_test_recording_is_trained_on():
 
 def test_cells_hold_what_the_folds_predicted(tmp_path):
     data, reported = several(), []
-    cells = cross_corpus.run(data, config(normalise="speaker"), key="k", work=tmp_path, report=reported.append)
+    cells = cross_corpus.run(data, config(normalise="speaker"), Workspace(tmp_path, "k", reported.append))
     assert len(cells) == 9 * 4 and len(reported) == 12
     at = {(cell["train"], cell["test"], cell["information"]): cell for cell in cells}
     parts = cross_corpus.plan(data, config())
@@ -73,7 +74,7 @@ def test_cells_hold_what_the_folds_predicted(tmp_path):
     for cell in cells:
         assert cell["uar_lo"] <= cell["uar"] <= cell["uar_hi"] and cell["n_speakers"] == 6
     again = []
-    kept = cross_corpus.run(data, config(normalise="speaker"), key="k", work=tmp_path, report=again.append)
+    kept = cross_corpus.run(data, config(normalise="speaker"), Workspace(tmp_path, "k", again.append))
     assert kept == cells and all(line.get("cached") for line in again)
     assert at["a", "b", "transductive"]["uar"] > 0.6  # chance is .33; the corpora are alike
 
@@ -142,7 +143,7 @@ def test_train_by_corpus_tests_each_corpus_once_and_the_matrix_is_kept(demo_root
         assert f"{float(row['uar']):.3f}" in out
     assert (folder / "matrix.txt").read_text(encoding="utf8") in out and (folder / "matrix.png").stat().st_size > 5000
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "fit", None)
+        patch.setattr(fit, "fit", None)
         assert outcome(train.main, monkeypatch, capsys, *both, "--matrix") == (0, out, "")  # not trained again
     for change, word in (("model.C=2.0", "--overwrite"), ("split.holdout=[m08]", "no split.holdout")):
         status, _, err = outcome(train.main, monkeypatch, capsys, *both, "--matrix", "--set", change)

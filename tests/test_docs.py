@@ -72,14 +72,14 @@ class _Page(HTMLParser):
         self.words += [data] * self.inside
 
     def handle_starttag(self, tag: str, attributes: list):
-        found = dict(attributes)
+        given = dict(attributes)
         self.inside |= tag == "article"
-        if tag == "a" and found.get("href"):
-            self.links.append(found["href"])
-        elif tag == "link" and found.get("rel") in ("stylesheet", "icon", "preconnect", "preload"):
-            self.loaded.append(found["href"])
-        elif "src" in found:
-            self.loaded.append(found["src"])
+        if tag == "a" and given.get("href"):
+            self.links.append(given["href"])
+        elif tag == "link" and given.get("rel") in ("stylesheet", "icon", "preconnect", "preload"):
+            self.loaded.append(given["href"])
+        elif "src" in given:
+            self.loaded.append(given["src"])
 
     def handle_endtag(self, tag: str):
         self.inside &= tag != "article"
@@ -171,10 +171,10 @@ def test_every_number_of_the_glossary_is_there(site):
 
 
 def test_the_examples_of_contributing_are_shown_whole(site):
-    said = " ".join(_Page(path).text for path in sorted((site / "add").glob("*.html")))
+    shown_text = " ".join(_Page(path).text for path in sorted((site / "add").glob("*.html")))
     source = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf8")
     blocks = re.findall(r"^```\w+\n(# \S+\n.*?)^```$", source, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 6 and all(" ".join(block.split()) in said for block in blocks)
+    assert len(blocks) == 6 and all(" ".join(block.split()) in shown_text for block in blocks)
 
 
 def test_a_new_file_has_its_page_and_a_broken_link_or_anchor_is_refused(tmp_path):
@@ -203,9 +203,9 @@ def documents() -> dict[str, str]:
 
 
 def blocks(text: str) -> list[SimpleNamespace]:
-    found = re.findall(r"^( *)```(\w*)[^\n]*\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
+    fenced = re.findall(r"^( *)```(\w*)[^\n]*\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
     return [
-        SimpleNamespace(kind=kind or "sh", text=re.sub(rf"(?m)^{indent}", "", body)) for indent, kind, body in found
+        SimpleNamespace(kind=kind or "sh", text=re.sub(rf"(?m)^{indent}", "", body)) for indent, kind, body in fenced
     ]
 
 
@@ -230,10 +230,10 @@ def test_every_command_parses(name, capsys):
             module = next(m for m, call in commands.names().items() if call.partition(" ")[2] == called[1])
             accepted(commands.parser(module), shlex.split(re.sub(r" <.*", "", called[2]), comments=True), command)
             assert not capsys.readouterr().err, command
-        for script, said in re.findall(rf"(?<!\w)({OURS})((?: [^`]*)?)$", command):
+        for script, options in re.findall(rf"(?<!\w)({OURS})((?: [^`]*)?)$", command):
             module = next(m for m, call in commands.names().items() if call.partition(" ")[2] == script)
             known = " ".join(o for a in getattr(commands.parser(module), "_actions", ()) for o in a.option_strings)
-            assert set(re.findall(r"(?<!\S)--[a-z-]+", said)) <= set(known.split()), command
+            assert set(re.findall(r"(?<!\S)--[a-z-]+", options)) <= set(known.split()), command
 
 
 def accepted(parser, arguments: list[str], command: str) -> None:
@@ -250,10 +250,10 @@ def accepted(parser, arguments: list[str], command: str) -> None:
         assert invented or (ROOT / path).is_file(), f"{path} in: {command}"
 
 
-def test_the_commands_are_found():
-    found = [command for text in documents().values() for command in typed(text) if CALL.match(command)]
-    assert len(found) > 80
-    assert "python train.py --config config/mine.yaml" in found
+def test_the_documents_commands_are_recognised():
+    calls = [command for text in documents().values() for command in typed(text) if CALL.match(command)]
+    assert len(calls) > 80
+    assert "python train.py --config config/mine.yaml" in calls
     with pytest.raises(AssertionError):
         accepted(commands.parser("train"), ["--confg", "x.yaml"], "a typo")
     with pytest.raises(AssertionError):
@@ -289,6 +289,31 @@ def without_demo_keys(raw: dict, base: dict) -> dict:
     """Return what is left of the demo's config: an ensemble brings features and training by itself."""
     joins = raw.get("model", {}).get("name") == "ensemble"
     return {key: value for key, value in base.items() if not (joins and key in ("features", "train"))}
+
+
+ROOMS = "|".join(sorted(path.name for path in ROOT.iterdir() if any(path.glob("*.py"))))
+FILE = re.compile(rf"(?<![\w/.$-])(?:{ROOMS})/(?:[\w./-]*\w/?)?")
+MODULE = re.compile(rf"(?<![\w/.$-])(?:{ROOMS})(?:\.\w+)+(?![\w/])")
+
+
+def is_ours(module: str) -> bool:
+    """Return whether a dotted name is a module of ours, or something that one defines."""
+    names = module.split(".")
+    for n in range(len(names), 0, -1):
+        stem, below = ROOT.joinpath(*names[:n]), names[n:]
+        source = stem / "__init__.py" if stem.is_dir() else stem.with_suffix(".py")
+        if stem.is_dir() or source.is_file():
+            return not below or bool(re.search(rf"\b{below[0]}\b", source.read_text(encoding="utf8")))
+    return False
+
+
+@pytest.mark.parametrize("name", documents())
+def test_files_and_modules_that_a_document_names_exist(name):
+    for span in spans(documents()[name]):
+        for path in FILE.findall(span):
+            assert (ROOT / path).exists() or path in EXAMPLE_FILES, f"{name}: {span}"
+        for module in MODULE.findall(re.sub(r"\S+/\S*", "", span)):
+            assert is_ours(module), f"{name}: {span}"
 
 
 def slug(heading: str) -> str:

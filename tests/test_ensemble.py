@@ -16,18 +16,18 @@ from toy import LABELS, dataset, outcome, write_config
 import predict
 import preprocess
 import train
+from evaluation.checkpoint import finished, predictions, protocol
 from evaluation.checkpoint import write as checkpoint
 from evaluation.scores import calibration
-from evaluation.splits import folds as splits
-from evaluation.training import cross_validation as experiment
-from evaluation.training import ensemble
-from evaluation.training import inner_folds as nested
+from evaluation.splits.folds import draw_folds
+from evaluation.training import cross_validation, ensemble, fit, inner_folds
+from evaluation.training.workspace import Workspace
 from models.combination import combined, logarithms
+from prediction import extractor
 from prediction.extractor import Extractor
 from prediction.predictor import Predictor
 from utils import config as configs
 from utils import plugins
-from utils.audio.prepare import read_wave
 from utils.errors import ConfigError
 
 JOINING = [name for name, plugin in plugins.every("models").items() if plugin.constants["INPUT"] == "members"]
@@ -139,23 +139,35 @@ def zoo(tmp_path):
         parts = {name: dataset(noise=noise[name], dims=8 + n) for n, name in enumerate(models)}
         for name, model in models.items():
             settings, work = configs.check(raw(name, model, **keys), "test"), tmp_path / f"{name}-work"
-            found = experiment.cross_validate(parts[name], settings, key="k", work=work, report=lambda line: None)
-            shipped = experiment.ship(parts[name], settings, found, work=work, report=lambda line: None)
+            workspace = Workspace(work, "k")
+            found = cross_validation.cross_validate(parts[name], settings, workspace)
+            shipped = fit.ship(parts[name], settings, found, workspace)
             checkpoint.write(tmp_path / name, settings, parts[name], found, shipped, "print")
-        return ensemble.joined(list(parts.values())), [ensemble.run(tmp_path / name) for name in models]
+        return ensemble.joined(list(parts.values())), [finished.member(tmp_path / name) for name in models]
 
     return make
 
 
+def fingerprint(data, runs):
+    return fit.fingerprint(data, "\n".join(run.digest for run in runs))
+
+
 def validated(data, config, runs, work, report=lambda line: None):
-    return ensemble.cross_validate(data, config, runs, key="key", work=work, report=report)
+    return ensemble.cross_validate(data, config, runs, Workspace(work, "key", report))
 
 
 def written(data, config, runs, folder):
     found = validated(data, config, runs, folder.with_name(f"{folder.name}-work"))
     model = ensemble.ship(data, config, runs, found)
-    print_ = ensemble.fingerprint(data, runs)
+    print_ = fingerprint(data, runs)
     return checkpoint.write(folder, config, data, found, model, print_), found
+
+
+def claimed(folder):
+    """Return a workspace that is ready for inner fits."""
+    workspace = Workspace(folder, "key")
+    workspace.claim()
+    return workspace
 
 
 def doubled(data):
@@ -167,22 +179,20 @@ def doubled(data):
 def test_no_test_speaker_has_a_part_in_the_weights(zoo, tmp_path, monkeypatch):
     data, runs = zoo(split={"by": "speaker", "folds": 3, "holdout": ["s3"]})
     data, config = doubled(data), joint(split={"by": "speaker", "folds": 3, "holdout": ["s3"]})
-    monkeypatch.setattr(nested.os, "cpu_count", lambda: 1)  # one after another, in order
-    seen, original = [], experiment.fit
-    monkeypatch.setattr(
-        experiment, "fit", lambda part, *rest, **more: seen.append(part) or original(part, *rest, **more)
-    )
-    folds = splits.folds(data, config.split.model_dump(), seed=config.seed)
-    nested.refit(data, config, runs, folds, tmp_path, lambda line: None)
-    expected = [(fold, parts) for fold in folds for parts in nested.folds(data, config, fold) for _ in runs]
-    assert len(seen) == len(expected) == sum(len(nested.folds(data, config, fold)) for fold in folds) * 2
+    monkeypatch.setattr(inner_folds.os, "cpu_count", lambda: 1)  # one after another, in order
+    seen, original = [], fit.fit
+    monkeypatch.setattr(fit, "fit", lambda part, *rest, **more: seen.append(part) or original(part, *rest, **more))
+    folds = draw_folds(data, config.split.model_dump(), seed=config.seed)
+    inner_folds.fit_inner_folds(data, config, runs, folds, claimed(tmp_path))
+    expected = [(fold, parts) for fold in folds for parts in inner_folds.inner_folds(data, config, fold) for _ in runs]
+    assert len(seen) == len(expected) == sum(len(inner_folds.inner_folds(data, config, fold)) for fold in folds) * 2
     for part, (fold, inner) in zip(seen, expected, strict=True):
         test, held = data[fold.test], data[fold.train][inner.test]
         assert len(part) and not set(part.speakers) & (set(test.speakers) | set(held.speakers) | {"toy/s3"})
         assert not set(part.digests) & (set(test.digests) | set(held.digests))
         assert not set(held.speakers) & set(test.speakers)
     for number, fold in enumerate(folds):
-        said = nested.lesson(data, config, runs, fold, number, tmp_path)
+        said = inner_folds.inner_out_of_fold(data, config, runs, fold, number, Workspace(tmp_path, "key"))
         np.testing.assert_allclose(said.sum(axis=2), 1, atol=1e-5)  # every clip of the training part, by every member
 
 
@@ -202,7 +212,9 @@ def test_the_weights_of_a_fold_are_those_of_its_training_part_alone(zoo, tmp_pat
     found = validated(data, joint(), runs, tmp_path / "w")
     own = ensemble.out_of_fold(data, found.folds, runs)
     for number, (fold, (said, truth)) in enumerate(zip(found.folds, learned, strict=True)):
-        np.testing.assert_array_equal(said, nested.lesson(data, joint(), runs, fold, number, tmp_path / "w"))
+        np.testing.assert_array_equal(
+            said, inner_folds.inner_out_of_fold(data, joint(), runs, fold, number, Workspace(tmp_path / "w", "key"))
+        )
         np.testing.assert_array_equal(truth, data.truth[fold.train])
         assert np.abs(said - own[fold.train]).max() > 0.01  # not what the members' own outer folds say
         weights = combiner("weighted").fit(said, truth)
@@ -238,13 +250,13 @@ def test_a_checkpoint_says_what_its_members_say_together(combine, zoo, tmp_path)
         "none": found["uar"], "enrolment_5": None, "enrolment_20": None, "transductive": None,
     }  # fmt: skip
     stored = configs.check(json.loads(config.model_dump_json()), "again")
-    assert stored == config and checkpoint.changed_keys(tmp_path / "both", config) == []
+    assert stored == config and configs.changed_keys(tmp_path / "both" / "config.yaml", config) == []
 
 
 def test_the_mean_is_the_mean_of_the_members_out_of_fold_predictions(zoo, tmp_path):
     data, runs = zoo()
     found = validated(data, joint(combine="mean"), runs, tmp_path / "w")
-    each = [checkpoint.read_predictions(run.folder) for run in runs]
+    each = [predictions.read(run.folder) for run in runs]
     np.testing.assert_allclose(found.probabilities, (each[0].probabilities + each[1].probabilities) / 2, atol=1e-6)
     assert (found.fold == each[0].fold).all()
 
@@ -262,25 +274,28 @@ def test_held_out_speakers_are_scored_by_what_is_shipped(zoo, tmp_path):
 
 def test_what_the_members_scores_lack_the_ensembles_lacks(zoo, tmp_path):
     data, runs = zoo()
-    protocol = runs[0].card["protocol"] | {"speaker_disjoint": False, "tuned": True}
-    runs[0] = replace(runs[0], card=runs[0].card | {"protocol": protocol})
+    stated = runs[0].card["protocol"] | {"speaker_disjoint": False, "tuned": True}
+    runs[0] = replace(runs[0], card=runs[0].card | {"protocol": stated})
     found, _ = written(data, joint(combine="mean"), runs, tmp_path / "both")
-    text = checkpoint.protocol_text(found["protocol"])
+    text = protocol.read(found["protocol"]).describe()
     assert "SPEAKER-DEPENDENT" in text and "TUNED" in text
 
 
 def test_inner_folds_follow_the_outer_split():
     data, config = dataset(), joint()
-    assert nested.split(data, config) == {"by": "speaker", "folds": 3}
-    assert nested.split(data[np.isin(data.speakers, ["toy/s0", "toy/s1"])], config) == {"by": "speaker", "folds": 2}
-    assert nested.split(data, joint(split={"by": "random", "folds": 3}))["by"] == "random"
+    assert inner_folds.inner_split(data, config) == {"by": "speaker", "folds": 3}
+    assert inner_folds.inner_split(data[np.isin(data.speakers, ["toy/s0", "toy/s1"])], config) == {
+        "by": "speaker",
+        "folds": 2,
+    }
+    assert inner_folds.inner_split(data, joint(split={"by": "random", "folds": 3}))["by"] == "random"
     data.speakers[0] = ""
-    assert nested.split(data, config)["by"] == "random"
+    assert inner_folds.inner_split(data, config)["by"] == "random"
 
 
 def test_a_stopped_run_goes_on_where_it_was(zoo, tmp_path, monkeypatch):
     data, runs = zoo()
-    monkeypatch.setattr(nested.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(inner_folds.os, "cpu_count", lambda: 1)
     whole = validated(data, joint(), runs, tmp_path / "whole")
 
     def stop(line):
@@ -299,11 +314,11 @@ def test_a_member_trained_again_makes_the_ensemble_stale(zoo, tmp_path):
     data, runs = zoo()
     written(data, joint(combine="mean"), runs, tmp_path / "both")
     card = json.loads((tmp_path / "both" / "model.json").read_text(encoding="utf8"))
-    assert ensemble.changed_members(card, runs) == [] and card["fingerprint"] == ensemble.fingerprint(data, runs)
+    assert ensemble.changed_members(card, runs) == [] and card["fingerprint"] == fingerprint(data, runs)
     with (tmp_path / "two" / "predictions.csv").open("a", encoding="utf8") as file:
         file.write("\n")
     assert ensemble.changed_members(card, runs) == ["member two, trained again since"]
-    assert card["fingerprint"] != ensemble.fingerprint(data, runs)
+    assert card["fingerprint"] != fingerprint(data, runs)
 
 
 # refusals
@@ -336,12 +351,10 @@ def test_each_member_learns_from_its_own_augmented_copies(zoo, tmp_path, monkeyp
     one, two = replace(data, features=plain), replace(data, features=wide, variants=(wide + 1, wide + 2))
     joined, config = ensemble.joined([one, two]), joint()
     assert joined.variants == () and [len(own) for own in joined[:5].features.variants] == [0, 2]
-    seen, original = [], experiment.fit
-    monkeypatch.setattr(
-        experiment, "fit", lambda part, *rest, **more: seen.append(part) or original(part, *rest, **more)
-    )
-    folds = splits.folds(data, config.split.model_dump(), seed=config.seed)
-    nested.refit(joined, config, runs, folds[:1], tmp_path, lambda line: None)
+    seen, original = [], fit.fit
+    monkeypatch.setattr(fit, "fit", lambda part, *rest, **more: seen.append(part) or original(part, *rest, **more))
+    folds = draw_folds(data, config.split.model_dump(), seed=config.seed)
+    inner_folds.fit_inner_folds(joined, config, runs, folds[:1], claimed(tmp_path))
     copies = {(part.features.shape[1], len(part.variants)) for part in seen}
     assert copies == {(plain.shape[1], 0), (wide.shape[1], 2)}
     for part in seen:
@@ -352,18 +365,18 @@ def test_each_member_learns_from_its_own_augmented_copies(zoo, tmp_path, monkeyp
 def test_networks_teach_the_weights_at_the_temperature_they_are_joined_with(zoo, tmp_path, monkeypatch):
     data, runs = zoo()
     config = joint()
-    folds = splits.folds(data, config.split.model_dump(), seed=config.seed)
-    nested.refit(data, config, runs, folds[:1], tmp_path, lambda line: None)
-    said = nested.lesson(data, config, runs, folds[0], 0, tmp_path)
-    monkeypatch.setattr(experiment, "is_network", lambda config: config.name == "one")
-    tempered = nested.lesson(data, config, runs, folds[0], 0, tmp_path)
+    folds = draw_folds(data, config.split.model_dump(), seed=config.seed)
+    inner_folds.fit_inner_folds(data, config, runs, folds[:1], claimed(tmp_path))
+    said = inner_folds.inner_out_of_fold(data, config, runs, folds[0], 0, Workspace(tmp_path, "key"))
+    monkeypatch.setattr(inner_folds, "is_network", lambda section: section == runs[0].config.model)
+    tempered = inner_folds.inner_out_of_fold(data, config, runs, folds[0], 0, Workspace(tmp_path, "key"))
     np.testing.assert_array_equal(tempered[:, 1], said[:, 1])
     truth, place = data.truth[folds[0].train], np.full(len(said), -1)
-    for number, part in enumerate(nested.folds(data, config, folds[0])):
+    for number, part in enumerate(inner_folds.inner_folds(data, config, folds[0])):
         place[part.test] = number
     np.testing.assert_array_equal(tempered[:, 0], calibration.cross_fitted(truth, said[:, 0], place)[0])
     assert not np.allclose(tempered[:, 0], said[:, 0])
-    rows = nested.records(data, config, runs, folds[0], 0, tmp_path)[-1]
+    rows = inner_folds.used_clips(data, config, runs, folds[0], 0, Workspace(tmp_path, "key"))[-1]
     assert set(rows["purpose"].to_pylist()) == {"inner temperature"}
     assert set(rows["id"].to_pylist()) == set(data.ids[folds[0].train])
 
@@ -378,8 +391,8 @@ def test_members_that_cannot_be_joined(zoo):
     with pytest.raises(ConfigError, match="inner_folds must be 2 or more"):
         ensemble.check(joint(model={"name": "ensemble", "members": ["one", "two"], "inner_folds": 1}), [one, two])
     data, runs = zoo()
-    folds = splits.folds(data, joint().split.model_dump(), seed=1)
-    other = splits.folds(data, joint().split.model_dump(), seed=2)
+    folds = draw_folds(data, joint().split.model_dump(), seed=1)
+    other = draw_folds(data, joint().split.model_dump(), seed=2)
     assert ensemble.out_of_fold(data, folds, runs).shape == (72, 2, 3)
     for wrong in ((data, other), (doubled(replace(data, ids=data.ids[::-1])), folds)):
         with pytest.raises(ConfigError, match=r"member one was scored on other clips, labels or folds: \d+ of 72"):
@@ -399,15 +412,15 @@ def test_audio_is_decoded_once_a_wave_and_extracted_once_a_recipe(tmp_path, monk
 
     cards = [card(16000, name="logmel"), card(16000, name="logmel"), card(16000, name="librosa_stats")]
     cards.append(card(8000, name="logmel"))
-    read = []
+    decoded, prepared = [], []
 
-    def counted(source, rate, **clip):
-        read.append(rate)
-        return read_wave(source, rate, **clip)
+    def counting(function, calls):
+        return lambda *args, **named: calls.append(args) or function(*args, **named)
 
-    monkeypatch.setattr("prediction.extractor.read_wave", counted)
+    monkeypatch.setattr(extractor, "decode", counting(extractor.decode, decoded))
+    monkeypatch.setattr(extractor, "prepare", counting(extractor.prepare, prepared))
     found = Extractor({"members": cards})(tmp_path / "a.wav")
-    assert read == [16000, 8000] and len(found) == 4
+    assert len(decoded) == 1 and [rate for _, _, rate in prepared] == [16000, 8000] and len(found) == 4
     assert found[0] is found[1] and found[0].shape[1] == found[3].shape[1] and found[2].ndim == 1
     with (tmp_path / "a.wav").open("rb") as file:
         for mine, named in zip(Extractor({"members": cards})(file), found, strict=True):

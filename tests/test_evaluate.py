@@ -1,9 +1,8 @@
-"""evaluate.py: a shipped model on other clips gives what predict.py gives, and says whom it has heard."""
+"""evaluate.py: a shipped model on other clips gives what predict.py gives, and says which are in its training data."""
 
 import csv
 import json
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,11 +13,13 @@ import evaluate
 import preprocess
 import train
 from evaluation.checkpoint import write as checkpoint
-from evaluation.leakage import training_set as heard
-from evaluation.scores import conformal, metrics
-from evaluation.studies import other_clips as transfer
-from evaluation.training import cross_validation as experiment
-from evaluation.training.ensemble import Together
+from evaluation.checkpoint.outcome import Outcome
+from evaluation.checkpoint.protocol import EvaluationProtocol
+from evaluation.scores import metrics
+from evaluation.studies import other_clips
+from evaluation.studies.served_model import ServedModel, clip_list
+from evaluation.training import enrolment
+from evaluation.training.ensemble import MemberFeatures
 from models.classes import model_class
 from prediction.extractor import Extractor
 from prediction.predictor import Predictor
@@ -99,20 +100,20 @@ def test_a_folder_is_evaluated_as_prediction_would(name, run, trained, folders):
     assert not found["protocol"]["speaker_disjoint"] and "SPEAKER-DEPENDENT" in out
 
 
-def test_only_the_unheard_make_a_speaker_independent_evaluation(run, trained, folders):
+def test_only_unseen_speakers_make_a_speaker_independent_evaluation(run, trained, folders):
     for path in folders.rglob("f01_*"):
         path.unlink()
-    assert run("svm", "--folder", folders, "--speaker", r"^(\w+?)_", "--name", "strangers")[0] == 0
-    found, _ = read(trained / "checkpoints" / "svm" / "evaluations" / "strangers")
+    assert run("svm", "--folder", folders, "--speaker", r"^(\w+?)_", "--name", "unseen")[0] == 0
+    found, _ = read(trained / "checkpoints" / "svm" / "evaluations" / "unseen")
     stored = json.loads((trained / "checkpoints" / "svm" / "metrics.json").read_text(encoding="utf8"))
     assert found["protocol"]["speaker_disjoint"] and found["protocol"]["shared_clips"] == 0
     assert found["uar"] == pytest.approx(stored["holdout"]["uar"])  # the same clips of the held-out speaker
     config = trained / "svm.yaml"
     status, out, _ = run("svm", "--config", config, "--limit", "4")
-    assert status == 0 and "SPEAKER-DEPENDENT" in out and "A TRIAL on 4 clips a class" in " ".join(out.split())
+    assert status == 0 and "SPEAKER-DEPENDENT" in out and "A TRIAL on 4 clips per class" in " ".join(out.split())
 
 
-def test_words_are_brought_together_only_as_asked(run, trained, folders):
+def test_labels_are_merged_only_as_asked(run, trained, folders):
     (folders / "angry").rename(folders / "furious")
     shutil.rmtree(folders / "fear")
     common = ("--folder", folders, "--name", "words")
@@ -160,120 +161,46 @@ def test_a_shipped_graph_adapts_to_speakers_as_the_model_itself(kind, tmp_path):
     moments = {"mean": model.mean_.tolist(), "std": model.std_.tolist()}
     card = {"name": "svm", "labels": LABELS, "frames": kind == "frames", "training_statistics": moments}
     (tmp_path / "model.json").write_text(json.dumps(card), encoding="utf8")
-    served = transfer.Served(Predictor(tmp_path), LABELS)
+    served = ServedModel(Predictor(tmp_path), LABELS)
     assert np.allclose(served.probabilities(other.features), model.probabilities(other.features), atol=1e-5)
-    found, expected = (experiment.informed(m, other, np.random.default_rng(3)) for m in (served, model))
+    found, expected = (enrolment.adapted_predictions(m, other, np.random.default_rng(3)) for m in (served, model))
     assert found.keys() == expected.keys() == {"enrolment_5", "enrolment_20", "transductive"}
     assert all(np.array_equal(found[name], expected[name]) for name in found)
 
 
 def test_labels_are_put_in_the_models_order():
     data = dataset(labels=("angry", "sad"))
-    found = transfer.aligned(data, ["sad", "happy", "angry"], "clips")
+    found = other_clips.aligned(data, ["sad", "happy", "angry"], "clips")
     assert found.labels == ("sad", "happy", "angry")
     assert found.truth.tolist() == [{0: 2, 1: 0}[value] for value in data.truth]
     with pytest.raises(ConfigError, match="Did you mean 'angry'"):
-        transfer.check_labels({"angri": 3}, ["angry", "sad"], "clips")
+        other_clips.check_labels({"angri": 3}, ["angry", "sad"], "clips")
 
 
 def test_draws_without_a_prediction_are_not_counted():
     truth, predicted = np.array([0, 1, 1]), np.array([[0, -1, 1], [-1, 0, 1]])
-    assert experiment.pooled(truth, predicted, 2).tolist() == [[1, 0], [1, 2]]
-    assert metrics.uar(experiment.pooled(truth, predicted, 2)) == pytest.approx((1 + 2 / 3) / 2)
-
-
-class Configured:
-    """As much of a config as heard.write reads."""
-
-    def __init__(self, holdout=(), init=None, members=()):
-        self.init, self.split, self.members = init, self, members
-        self._holdout = list(holdout)
-
-    def model_dump(self):
-        return {"by": "speaker", "holdout": self._holdout}
-
-
-def test_what_was_heard_is_told_by_speaker_and_by_sound(tmp_path):
-    data, card = dataset(), {"corpora": ["toy"]}
-    heard.write(tmp_path, Configured(holdout=["s5"]), data)
-    strangers = data[data.speakers == "toy/s5"]
-    assert heard.shared(tmp_path, card, strangers) == {
-        "speaker_disjoint": True, "shared_speakers": 0, "shared_clips": 0
-    }  # fmt: skip
-    assert heard.shared(tmp_path, card, data)["shared_speakers"] == 5
-    renamed = replace(data, speakers=np.char.add(data.speakers, "x"), ids=np.char.add("b", data.ids))
-    assert heard.shared(tmp_path, card, renamed[:5]) == {
-        "speaker_disjoint": False, "shared_speakers": 0, "shared_clips": 5
-    }  # fmt: skip
-    unknown = replace(strangers, speakers=np.full(len(strangers), ""))
-    assert heard.shared(tmp_path, card, unknown)["speaker_disjoint"]  # nobody unknown was heard
-    heard.write(tmp_path, Configured(), replace(data[:3], speakers=np.full(3, "")))
-    assert not heard.shared(tmp_path, card, unknown)["speaker_disjoint"]
-
-
-def test_label_sets_are_those_of_the_shipped_thresholds():
-    truth, speakers = np.array([0, 1, 1, 0]), np.array(["a", "a", "b", "b"])
-    probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.8, 0.2], [0.7, 0.3]])
-    found = conformal.with_thresholds(truth, probabilities, speakers, {"0.8": 0.35, "0.95": 0.0})
-    assert found["0.8"] == {
-        "threshold": 0.35, "coverage": 0.75, "mean_size": 1.25, "lowest": 0.5, "lowest_group": "b"
-    }  # fmt: skip
-    assert found["0.95"]["coverage"] == 1.0 and found["0.95"]["mean_size"] == 2.0
-
-
-def test_a_fine_tuned_model_has_heard_what_its_source_has(tmp_path):
-    data = dataset()
-    for name in ("source", "tuned"):
-        (tmp_path / name).mkdir()
-    heard.write(tmp_path / "source", Configured(), data[data.speakers == "toy/s0"])
-    heard.write(tmp_path / "tuned", Configured(init=str(tmp_path / "source")), data[data.speakers == "toy/s1"])
-    found = heard.shared(tmp_path / "tuned", {}, data)
-    assert found["shared_speakers"] == 2 and found["shared_clips"] == 24
-
-
-def test_an_ensemble_has_heard_what_its_members_have(tmp_path):
-    data = dataset()
-    for name in ("source", "tuned", "both"):
-        (tmp_path / name).mkdir()
-    heard.write(tmp_path / "source", Configured(), data[data.speakers == "toy/s0"])
-    heard.write(tmp_path / "tuned", Configured(init=str(tmp_path / "source")), data[data.speakers == "toy/s1"])
-    heard.write(tmp_path / "both", Configured(members=["tuned"]), data[data.speakers == "toy/s1"])
-    found = heard.shared(tmp_path / "both", {}, data)
-    assert found["shared_speakers"] == 2 and found["shared_clips"] == 24
-
-
-def test_the_corpora_of_a_chain_of_starts_are_all_heard(tmp_path):
-    data = dataset()
-    heard.write(tmp_path, Configured(), replace(data, ids=np.char.replace(data.ids, "toy/", "first/")))
-    assert heard.corpora(tmp_path, {"corpora": ["second"]}) == {"first", "second"}
-    assert heard.corpora(tmp_path / "none", {"corpora": ["second"]}) == {"second"}
-
-
-def test_without_a_record_another_clip_of_the_same_corpus_counts_as_heard(tmp_path):
-    found = heard.shared(tmp_path, {"corpora": ["toy"]}, dataset())
-    assert found == {"speaker_disjoint": False, "shared_speakers": None, "shared_clips": None}
-    assert heard.shared(tmp_path, {"corpora": ["other"]}, dataset())["speaker_disjoint"]
+    assert enrolment.confusion_of_draws(truth, predicted, 2).tolist() == [[1, 0], [1, 2]]
+    assert metrics.uar(enrolment.confusion_of_draws(truth, predicted, 2)) == pytest.approx((1 + 2 / 3) / 2)
 
 
 def test_the_parts_of_an_ensemble_are_one_list_a_clip():
     data = dataset("frames")
-    found = transfer._clips(Together([data.features, np.zeros((len(data), 2), np.float32)]))
+    found = clip_list(MemberFeatures([data.features, np.zeros((len(data), 2), np.float32)]))
     assert len(found) == len(data) and found[3][0] is data.features.clips[3] and found[3][1].shape == (2,)
 
 
 def test_an_evaluation_replaces_an_older_one_whole(tmp_path, monkeypatch):
     data, config = dataset(), _toy_config()
     probabilities = np.eye(3, dtype=np.float32)[data.truth]
-    result = experiment.Outcome(probabilities, np.zeros(len(data), int), {"none": 1.0}, [_whole(data)], "none")
-    protocol = {
-        "by": "evaluation", "folds": 1, "n_folds": 1, "speaker_disjoint": True, "shared_speakers": 0, "shared_clips": 0,
-        "validation": "none", "limit": None, "tuned": False, "trained_on": ["a"], "tested_on": ["b"],
-        "shared_labels": None, "absent": [], "holdout": [],
-    }  # fmt: skip
+    result = Outcome(probabilities, np.zeros(len(data), int), {"none": 1.0}, [_whole(data)], "none")
+    protocol = EvaluationProtocol(
+        speaker_disjoint=True, shared_speakers=0, shared_clips=0, limit=None, trained_on=["a"], tested_on=["b"],
+        shared_labels=None, absent=[],
+    )  # fmt: skip
     more = {"protocol": protocol, "thresholds": {"0.9": 0.3}}
     found = checkpoint.write_evaluation(tmp_path / "e" / "x", "m on x", config, data, result, **more)
     assert found["conformal"]["0.9"]["threshold"] == 0.3 and found["conformal"]["0.9"]["coverage"] == 1.0
-    assert found["uar"] == 1.0 and found["protocol"] == protocol and found["name"] == "m on x"
+    assert found["uar"] == 1.0 and found["protocol"] == protocol.as_json() and found["name"] == "m on x"
     written = yaml.safe_load((tmp_path / "e" / "x" / "config.yaml").read_text(encoding="utf8"))
     assert written == {
         "name": "x",

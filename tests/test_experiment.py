@@ -9,15 +9,18 @@ import yaml
 from sklearn.metrics import balanced_accuracy_score
 from toy import LABELS, arrays, dataset
 
+from evaluation.checkpoint import model_json, predictions, protocol
 from evaluation.checkpoint import write as checkpoint
+from evaluation.checkpoint.text import text
 from evaluation.scores import calibration
 from evaluation.scores import significance as statistics
 from evaluation.scores.metrics import log_loss
-from evaluation.splits import folds as splits
+from evaluation.splits.folds import draw_folds, validation_rows
 from evaluation.studies import comparison
-from evaluation.training import cross_validation as experiment
+from evaluation.training import cross_validation, enrolment, fit
+from evaluation.training.workspace import Workspace
 from models.temperature import apply_temperature
-from prediction import answering
+from prediction import card_text
 from prediction.predictor import Predictor
 from utils import config as configs
 from utils.errors import ConfigError
@@ -40,14 +43,14 @@ def config(model=SVM, **keys):
 
 
 def validated(data, settings, work, report=lambda line: None):
-    return experiment.cross_validate(data, settings, key="key", work=work, report=report)
+    return cross_validation.cross_validate(data, settings, Workspace(work, "key", report))
 
 
 def written(data, settings, folder, **options):
     """Run everything; return the metrics, the outcome and the shipped model."""
     work = folder.parent / f"{folder.name}-work"
     outcome = validated(data, settings, work)
-    model = experiment.ship(data, settings, outcome, work=work, report=lambda line: None)
+    model = fit.ship(data, settings, outcome, Workspace(work, "key"))
     return checkpoint.write(folder, settings, data, outcome, model, "print", **options), outcome, model
 
 
@@ -60,13 +63,13 @@ def doubled(data):
 @pytest.fixture
 def fits(monkeypatch):
     """Return the ids and speakers that every model was fitted on and stopped by, in order."""
-    seen, original = [], experiment.fit
+    seen, original = [], fit.fit
 
     def spy(data, validation, *arguments, **options):
         seen.append((data, validation))
         return original(data, validation, *arguments, **options)
 
-    monkeypatch.setattr(experiment, "fit", spy)
+    monkeypatch.setattr(fit, "fit", spy)
     return seen
 
 
@@ -102,10 +105,10 @@ def test_the_test_part_does_not_move_the_model(tmp_path):
     fold = one.folds[0]
     data.features[fold.test] *= np.float32(1e3)
     part = data[fold.train]
-    model = experiment.fit(part, None, settings, seed=settings.seed)
+    model = fit.fit(part, None, settings, seed=settings.seed)
     np.testing.assert_allclose(model.mean_, part.features.mean(axis=0, dtype=np.float64), rtol=1e-5)
     two = validated(data, settings, tmp_path / "two")
-    again = experiment.fit(data[two.folds[0].train], None, settings, seed=settings.seed)
+    again = fit.fit(data[two.folds[0].train], None, settings, seed=settings.seed)
     np.testing.assert_array_equal(model.probabilities(part.features), again.probabilities(part.features))
     assert np.abs(one.probabilities[fold.test] - two.probabilities[fold.test]).max() > 0.01
 
@@ -119,9 +122,9 @@ def test_top_level_figures_are_those_of_the_model_as_shipped(tmp_path):
         fold = outcome.folds[0]
         rows, held = fold.train, None
         if model is CNN:
-            rows, stop, _ = splits.validation(data, fold.train, "speaker", seed=settings.seed)
+            rows, stop, _ = validation_rows(data, fold.train, "speaker", seed=settings.seed)
             held = data[stop]
-        again = experiment.fit(data[rows], held, settings, seed=settings.seed)
+        again = fit.fit(data[rows], held, settings, seed=settings.seed)
         folder = tmp_path / f"{model['name']}-saved"
         folder.mkdir()
         again.temperature_ = outcome.calibration["fold_temperatures"][0] if model is CNN else 1.0
@@ -166,7 +169,7 @@ def test_speaker_normalised_models_report_each_amount_of_information(tmp_path):
     assert all(0 < value <= 1 for value in outcome.by_information.values())
     truth, predicted, seen = [], [], []
     for number, fold in enumerate(outcome.folds):  # the transductive figure, from the models anew
-        model = experiment.fit(data[fold.train], None, config(normalise="speaker"), seed=1 + 100 * number)
+        model = fit.fit(data[fold.train], None, config(normalise="speaker"), seed=1 + 100 * number)
         test = data[fold.test]
         for speaker in np.unique(test.speakers):
             mine = test[test.speakers == speaker]
@@ -201,17 +204,17 @@ def test_a_network_is_scored_and_shipped_calibrated(tmp_path):
     )
     loaded = type(model).load(tmp_path / "run", model.section, LABELS)
     np.testing.assert_allclose(loaded.probabilities(data.features), shipped, atol=1e-5)
-    assert f"before temperature {loaded.temperature_:.2f})" in checkpoint.text(found)
+    assert f"before temperature {loaded.temperature_:.2f})" in text(found)
     assert written(data, config(), tmp_path / "svm")[0]["calibration"] is None  # calibrated as it is fitted
 
 
 def test_enrolment_scores_only_clips_that_were_not_given(tmp_path):
     data = dataset(takes=2)  # six clips a speaker
     test = data[np.isin(data.speakers, ["toy/s0", "toy/s1"])]
-    model = experiment.fit(data, None, config(normalise="speaker"), seed=1)
-    found = experiment.informed(model, test, np.random.default_rng(0))
+    model = fit.fit(data, None, config(normalise="speaker"), seed=1)
+    found = enrolment.adapted_predictions(model, test, np.random.default_rng(0))
     for name in ("enrolment_5", "enrolment_20"):  # five given of six, the sixth asked
-        assert found[name].shape == (experiment.DRAWS, 12)
+        assert found[name].shape == (enrolment.DRAWS, 12)
         for draw in found[name]:
             assert [(draw[test.speakers == s] >= 0).sum() for s in ("toy/s0", "toy/s1")] == [1, 1]
     assert (found["transductive"] >= 0).all()
@@ -233,24 +236,24 @@ def test_random_splits_are_labelled_wherever_their_number_appears(tmp_path):
     rows = comparison.compare([tmp_path / "run"])
     assert "SPEAKER-DEPENDENT" in rows[0]["protocol"] and "SPEAKER-DEPENDENT" in "\n".join(comparison.lines(rows))
     found, _, _ = written(dataset(), config(), tmp_path / "other")
-    assert "SPEAKER-DEPENDENT" not in checkpoint.text(found) and "speaker-independent" in checkpoint.text(found)
+    assert "SPEAKER-DEPENDENT" not in text(found) and "speaker-independent" in text(found)
 
 
 def test_a_trial_is_labelled_wherever_its_number_appears(tmp_path):
     found, _, _ = written(dataset(), config(), tmp_path / "run", limit=24)
     assert found["protocol"]["limit"] == 24
     card = json.loads((tmp_path / "run" / "model.json").read_text(encoding="utf8"))
-    words = "A TRIAL on 24 clips a class"
-    assert words in checkpoint.text(found) and words in card["evidence"]
+    words = "A TRIAL on 24 clips per class"
+    assert words in text(found) and words in card["evidence"]
     assert words in "\n".join(comparison.lines(comparison.compare([tmp_path / "run"])))
 
 
 def test_intervals_over_few_speakers_are_marked(tmp_path):
     found, _, _ = written(dataset(speakers=4), config(split={"by": "speaker", "folds": 4}), tmp_path / "few")
-    assert found["uar_ci95_informative"] is False and "4 speakers: too few" in checkpoint.text(found)
+    assert found["uar_ci95_informative"] is False and "4 speakers: too few" in text(found)
     assert "fewer than 6 speakers" in "\n".join(comparison.lines(comparison.compare([tmp_path / "few"])))
     found, _, _ = written(dataset(), config(), tmp_path / "more")
-    assert found["uar_ci95_informative"] is True and "too few" not in checkpoint.text(found)
+    assert found["uar_ci95_informative"] is True and "too few" not in text(found)
     assert "fewer than" not in "\n".join(comparison.lines(comparison.compare([tmp_path / "more"])))
 
 
@@ -258,8 +261,8 @@ def test_text_keeps_to_80_columns(tmp_path):
     data = dataset(speakers=30, takes=1)
     settings = config(split={"by": "speaker", "folds": 3, "holdout": [f"s{n}" for n in range(20)]}, normalise="speaker")
     found, _, _ = written(data, settings, tmp_path / "run")
-    assert max(len(line) for line in checkpoint.text(found).splitlines()) <= 80
-    assert "toy/s19" in checkpoint.text(found)
+    assert max(len(line) for line in text(found).splitlines()) <= 80
+    assert "toy/s19" in text(found)
 
 
 # stopping and going on
@@ -267,7 +270,7 @@ def test_text_keeps_to_80_columns(tmp_path):
 
 @pytest.mark.parametrize("model", [SVM, CNN], ids=["svm", "cnn1d"])
 def test_a_stopped_run_goes_on_at_its_fold(model, fits, tmp_path, monkeypatch):
-    monkeypatch.setattr(experiment.os, "cpu_count", lambda: 1)  # one fold after another
+    monkeypatch.setattr(cross_validation.os, "cpu_count", lambda: 1)  # one fold after another
     data, settings = dataset(), config(model, normalise="speaker")
     whole = validated(data, settings, tmp_path / "whole")
     del fits[:]
@@ -296,7 +299,7 @@ def test_finished_folds_count_their_time_and_are_kept_only_for_the_same_key(fits
     assert len(fits) == 3
     parts = [json.loads(str(np.load(path)["progress"]))["seconds"] for path in sorted(tmp_path.glob("fold-*.npz"))]
     assert again.seconds >= sum(parts) > 0 and first.seconds > 0
-    experiment.cross_validate(data, settings, key="another", work=tmp_path, report=lambda line: None)
+    cross_validation.cross_validate(data, settings, Workspace(tmp_path, "another"))
     assert len(fits) == 6
 
 
@@ -314,7 +317,7 @@ def test_the_shipped_network_trains_for_the_median_of_the_best_epochs(tmp_path):
     data, settings = dataset(), config(CNN)
     outcome = validated(data, settings, tmp_path)
     outcome.best_epochs[:] = [1, 3, 4]
-    model = experiment.ship(data, settings, outcome, work=tmp_path, report=lambda line: None)
+    model = fit.ship(data, settings, outcome, Workspace(tmp_path, "key"))
     assert model.progress_[0].epoch == 3 and len(model.histories[0]["loss"]) == 3
 
 
@@ -336,13 +339,13 @@ def test_what_cannot_be_learned_is_refused(keys, change, message, tmp_path):
 
 def test_fingerprint_sees_every_column():
     data = dataset()
-    first = experiment.fingerprint(data, "recipe")
-    assert experiment.fingerprint(dataset(), "recipe") == first
-    found = {first, experiment.fingerprint(data, "other"), experiment.fingerprint(data[:-1], "recipe")}
+    first = fit.fingerprint(data, "recipe")
+    assert fit.fingerprint(dataset(), "recipe") == first
+    found = {first, fit.fingerprint(data, "other"), fit.fingerprint(data[:-1], "recipe")}
     for column in ("ids", "speakers", "digests", "truth"):
         changed = dataset()
         getattr(changed, column)[0] = getattr(changed, column)[-1]
-        found.add(experiment.fingerprint(changed, "recipe"))
+        found.add(fit.fingerprint(changed, "recipe"))
     assert len(found) == 7
 
 
@@ -379,13 +382,13 @@ def test_a_checkpoint_holds_what_is_promised(tmp_path):
 
 
 def test_writing_needs_no_library_that_was_not_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "LIBRARIES", ("numpy", "a-library-nobody-has"))
+    monkeypatch.setattr(model_json, "LIBRARIES", ("numpy", "a-library-nobody-has"))
     written(dataset(), config(), tmp_path / "run")
     card = json.loads((tmp_path / "run" / "model.json").read_text(encoding="utf8"))
     assert card["versions"] == {"numpy": np.__version__}
 
 
-@pytest.mark.parametrize("where", ["_predictions", "_json", "_replace"])
+@pytest.mark.parametrize("where", ["_write_scores", "_write_json", "_replace"])
 def test_a_folder_interrupted_while_writing_is_never_half(where, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     _, outcome, model = written(dataset(), config(), folder)
@@ -403,9 +406,9 @@ def test_a_folder_interrupted_while_writing_is_never_half(where, tmp_path, monke
 
 def test_a_replacement_stopped_between_its_steps_is_finished_by_the_next(tmp_path, monkeypatch):
     folder, aside = tmp_path / "run", tmp_path / ".run.part"
-    for path, text in ((folder, "old"), (aside, "new")):
+    for path, content in ((folder, "old"), (aside, "new")):
         path.mkdir()
-        (path / "model.json").write_text(text, encoding="utf8")
+        (path / "model.json").write_text(content, encoding="utf8")
     calls, original = [], checkpoint.os.replace
 
     def once(source, target):
@@ -426,9 +429,9 @@ def test_a_replacement_stopped_between_its_steps_is_finished_by_the_next(tmp_pat
 
 def test_changed_keys_are_named(tmp_path):
     written(dataset(), config(), tmp_path / "run")
-    assert checkpoint.changed_keys(tmp_path / "run", config()) == []
+    assert configs.changed_keys(tmp_path / "run" / "config.yaml", config()) == []
     other = config({"name": "svm", "C": 3.0}, split={"by": "speaker", "folds": "all"}, drop=["sad"])
-    assert checkpoint.changed_keys(tmp_path / "run", other) == ["drop", "model.C", "split.folds"]
+    assert configs.changed_keys(tmp_path / "run" / "config.yaml", other) == ["drop", "model.C", "split.folds"]
 
 
 # side by side
@@ -444,7 +447,7 @@ def test_comparison_is_the_difference_of_the_pooled_uars(tmp_path):
     assert rows[0]["difference"] is None and rows[0]["p"] is None
     assert rows[1]["difference"] == pytest.approx(two["uar"] - one["uar"])
     assert rows[1]["difference_lo"] <= rows[1]["difference"] <= rows[1]["difference_hi"] and 0 < rows[1]["p"] <= 1
-    a, b = (checkpoint.read_predictions(tmp_path / name) for name in ("one", "two"))
+    a, b = (predictions.read(tmp_path / name) for name in ("one", "two"))
     assert rows[1]["p_mcnemar"] == statistics.mcnemar(a.truth, a.predicted, b.predicted)
     comparison.write(rows, tmp_path / "comparison.csv")
     with (tmp_path / "comparison.csv").open(newline="", encoding="utf8") as file:
@@ -466,10 +469,10 @@ def test_oversampling_levels_the_classes_of_the_training_part_alone():
     data = dataset()
     keep = np.concatenate([np.flatnonzero(data.truth != 1), np.flatnonzero(data.truth == 1)[:5]])
     part = data[keep]
-    found = experiment.oversampled(part, np.random.default_rng(3))
+    found = fit.oversampled(part, np.random.default_rng(3))
     assert np.bincount(found.truth).tolist() == [24, 24, 24]
     assert set(found.ids) == set(part.ids)  # nothing new, nothing lost
-    again = experiment.oversampled(part, np.random.default_rng(3))
+    again = fit.oversampled(part, np.random.default_rng(3))
     assert found.ids.tolist() == again.ids.tolist()
 
 
@@ -502,11 +505,11 @@ def test_what_lay_in_the_folder_before_the_first_training_is_kept(tmp_path):
 def test_weights_that_were_trained_again_are_another_start(tmp_path):
     fresh = config({"name": "cnn1d"})
     tuned = fresh.model_copy(update={"init": str(tmp_path)})
-    assert experiment.start(fresh) == experiment.start(tuned) == ""
+    assert fit.initial_weights(fresh) == fit.initial_weights(tuned) == ""
     (tmp_path / "model.keras").write_bytes(b"one")
-    first = experiment.start(tuned)
+    first = fit.initial_weights(tuned)
     (tmp_path / "model.keras").write_bytes(b"two")
-    assert first and experiment.start(tuned) not in ("", first) and experiment.start(fresh) == ""
+    assert first and fit.initial_weights(tuned) not in ("", first) and fit.initial_weights(fresh) == ""
 
 
 def test_a_start_of_the_same_corpus_is_speaker_dependent_however_far_back(tmp_path):
@@ -514,16 +517,16 @@ def test_a_start_of_the_same_corpus_is_speaker_dependent_however_far_back(tmp_pa
     card = {"name": "source", "corpora": ["second"]}
     (tmp_path / "model.json").write_text(json.dumps(card), encoding="utf8")
     tuned = settings.model_copy(update={"init": str(tmp_path)})
-    folds = splits.folds(data, settings.split.model_dump(), seed=1)
-    assert checkpoint.stated(data, tuned, folds, validation="none")["speaker_disjoint"]
+    folds = draw_folds(data, settings.split.model_dump(), seed=1)
+    assert protocol.of_run(data, tuned, folds, validation="none").speaker_disjoint
     (tmp_path / "training.csv").write_text("id,speaker,digest\ntoy/1,toy/s1,a\n", encoding="utf8")
-    assert not checkpoint.stated(data, tuned, folds, validation="none")["speaker_disjoint"]
+    assert not protocol.of_run(data, tuned, folds, validation="none").speaker_disjoint
 
 
 def test_label_sets_of_known_speakers_are_not_said_to_hold_for_strangers(tmp_path):
     for by, whose in (("speaker", "strangers'"), ("random", "known speakers'")):
         found, _, _ = written(dataset(), config(name=by, split={"by": by, "folds": 3}), tmp_path / by)
-        (line,) = (line for line in checkpoint.text(found).splitlines() if line.startswith("label sets"))
+        (line,) = (line for line in text(found).splitlines() if line.startswith("label sets"))
         assert whose in line and len(line) <= 80
         card = json.loads((tmp_path / by / "model.json").read_text(encoding="utf8"))
-        assert ("for strangers, " in answering.provenance(card, 0.9)) == (by == "speaker")
+        assert ("for unseen speakers, " in card_text.provenance(card, 0.9)) == (by == "speaker")

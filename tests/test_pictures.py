@@ -1,7 +1,10 @@
 """The pictures of the documentation: each is made by docs/pictures.py, and the words beside it say what it shows."""
 
+import csv
 import json
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -85,3 +88,44 @@ def test_what_a_picture_shows_is_kept_in_it(tmp_path):
     pictures._write(tmp_path / "drawn.png", tmp_path / "out/x.png", shown)
     assert pictures.facts(tmp_path / "out/x.png") == shown
     assert json.loads(Image.open(tmp_path / "out/x.png").text["Description"]) == shown
+
+
+def finished(folder: Path, name: str, *, wrong: int) -> None:
+    """Write what the pictures read of a finished run: two labels, four speakers, the first clips named wrongly."""
+    clips = [(f"c/{s}{n}", f"c/{s}", label) for s in "abcd" for n, label in enumerate(("angry", "sad"))]
+    rows = [["id", "speaker", "truth", "predicted", "fold", "p_angry", "p_sad"]]
+    for number, (clip, speaker, truth) in enumerate(clips):
+        predicted = {"angry": "sad", "sad": "angry"}[truth] if number < wrong else truth
+        rows.append([clip, speaker, truth, predicted, 1, *((0.75, 0.25) if predicted == "angry" else (0.25, 0.75))])
+    protocol = {"by": "speaker", "folds": 2, "n_folds": 2, "speaker_disjoint": True, "limit": None, "tuned": False}
+    metrics = {
+        "name": name, "labels": ["angry", "sad"], "protocol": protocol, "n_clips": 8, "n_speakers": 4,
+        "uar": 1 - wrong / 8, "uar_ci95": [0.5, 1.0], "accuracy": 1 - wrong / 8, "macro_f1": 0.5, "seconds": 1.0,
+    }  # fmt: skip
+    (folder / name).mkdir()
+    (folder / name / "metrics.json").write_text(json.dumps(metrics))
+    with (folder / name / "predictions.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+def test_pictures_are_made_from_finished_runs(tmp_path, monkeypatch):
+    finished(tmp_path, "one", wrong=0)
+    finished(tmp_path, "two", wrong=2)
+    table = {
+        "comparison": replace(pictures.PICTURES["comparison"], source={"runs": ["one", "two"]}),
+        "radar": replace(pictures.PICTURES["radar"], source={"run": "two", "clip": "c/a0"}),
+    }
+    monkeypatch.setattr(pictures, "PICTURES", table)
+    assert pictures.main(["--checkpoints", str(tmp_path), "--out", str(tmp_path)]) == 0
+    compared = pictures.facts(tmp_path / "comparison.png")
+    assert compared["uar"] == {"one": [1.0, 0.5, 1.0], "two": [0.75, 0.5, 1.0]} and compared["guessing"] == 0.5
+    assert compared["protocol"] == "speaker-independent, 2 folds by speaker"
+    assert pictures.facts(tmp_path / "radar.png") == {
+        "run": "two", "clip": "c/a0", "truth": "angry", "predicted": "sad", "percent": {"angry": 25, "sad": 75},
+    }  # fmt: skip
+
+
+def test_a_wrong_name_is_an_error(capsys):
+    with pytest.raises(SystemExit):
+        pictures.main(["comparisons"])
+    assert "no such picture: comparisons. Known: comparison, radar" in capsys.readouterr().err

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
-from extract_feats.cache import read as load
+from extract_feats.cache import read
 from extract_feats.cache.store import FeatureStore
+from tests import checkout
 from utils import config as configs
 from utils import plugins
 
@@ -27,8 +29,8 @@ LAST_LINE = re.compile(
 SLOW = "features={name: opensmile, set: ComParE_2016}"  # 50 ms a clip: there is time to kill it
 # A run that puts results on disk at once and says when it begins, so that there is something to lose and to keep.
 EAGER = (
-    "import sys; from extract_feats import cache; cache.FLUSH_SECONDS = 0; import preprocess; from utils import cli;"
-    "print('begins', flush=True); cli.run(lambda argv: preprocess.main(sys.argv[1:]))"
+    "import sys; from extract_feats.cache import fill; fill.FLUSH_SECONDS = 0; import preprocess; "
+    "from utils import cli; print('begins', flush=True); cli.run(lambda argv: preprocess.main(sys.argv[1:]))"
 )
 
 
@@ -60,7 +62,7 @@ def said(output: str) -> dict[str, int | str]:
 
 
 def recipe_of(*overrides: str):
-    return load.recipe_of(configs.read(CONFIG, list(overrides)))
+    return read.recipe_of(configs.read(CONFIG, list(overrides)))
 
 
 def rows(features: Path, *overrides: str) -> dict[bytes, np.ndarray]:
@@ -140,6 +142,53 @@ def test_broken_files_are_listed_and_strict_says_so(demo_root, tmp_path):
         assert reason in done.stdout and reason in listed.read_text()
     strict = preprocess(tmp_path / "data", tmp_path / "f", "--strict")
     assert strict.returncode == 1 and said(strict.stdout)["cached"] == 77
+
+
+DEADLY = '''
+"""Kills the process that extracts the clip of the test."""
+import os
+import signal
+
+from extract_feats import Layout
+
+VERSION = "1"
+
+
+def extract(wave, rate):
+    """Return the first values (3,)."""
+    if len(wave) == 7777:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return wave[:3]
+
+
+def layout():
+    """Return the layout."""
+    return Layout("", False, {}, VERSION)
+
+
+def names(rate):
+    """Return the names."""
+    return ["a", "b", "c"]
+'''
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9")
+def test_a_file_that_kills_its_worker_is_one_rejected_line(demo_root, tmp_path):
+    project = checkout.copy(tmp_path / "project")
+    (project / "extract_feats" / "deadly.py").write_text(DEADLY.lstrip())
+    shutil.copytree(demo_root, project / "data" / "demo")
+    clip = sorted((project / "data" / "demo").rglob("*.wav"))[20]
+    soundfile.write(clip, np.sin(np.arange(7777) / 9), 16000)
+    script = [sys.executable, "preprocess.py", "--config", "config/demo_svm.yaml", "--set", "features={name: deadly}"]
+    for extracted, cached in ((79, 0), (0, 79)):  # the second run has one file to read, and is careful with it
+        done = subprocess.run(script, cwd=project, env=environment(project / "data"), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr and f"every worker process that reads it dies: {clip.name}" in done.stdout
+        figures = said(done.stdout)
+        assert (figures["extracted"], figures["cached"], figures["rejected"]) == (extracted, cached, 1)
+        (listed,) = project.glob("features/demo-*/rejected.csv")
+        _, *rows = listed.read_text().splitlines()
+        assert len(rows) == 1 and clip.name in rows[0] and rows[0].endswith("every worker process that reads it dies")
 
 
 def test_nothing_but_broken_files_crashes_nothing(demo_root, tmp_path):
@@ -240,4 +289,4 @@ def test_two_recipes_at_once_leave_both_complete(demo_root, tmp_path):
     errors = [process.communicate(timeout=200)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
     for recipe in recipes:
-        assert len(load.dataset(configs.read(CONFIG, [recipe]), tmp_path, command="preprocess.py")) == 80
+        assert len(read.dataset(configs.read(CONFIG, [recipe]), tmp_path, command="preprocess.py")) == 80

@@ -11,7 +11,7 @@ from toy import dataset, write_config
 
 import preprocess
 from corpora import demo
-from evaluation.splits import folds as splits
+from evaluation.splits.folds import draw_folds
 from evaluation.studies import protocols
 from tests.test_experiment import config, written
 from tests.test_train import cached, refused, run  # noqa: F401  (fixtures)
@@ -30,7 +30,7 @@ def test_seen_speakers_are_tested_in_as_many_folds_of_the_same_clips():
     data, settings = dataset(), config(split={"by": "speaker", "folds": "all", "holdout": ["s3"]})
     random = protocols.with_random_folds(settings, data)
     assert random.name == "run.dependent" and random.split.by == "random" and random.split.folds == 5
-    own, drawn = (splits.folds(data, c.split.model_dump(), seed=1) for c in (settings, random))
+    own, drawn = (draw_folds(data, c.split.model_dump(), seed=1) for c in (settings, random))
     tested = [np.sort(np.concatenate([fold.test for fold in folds])) for folds in (own, drawn)]
     assert tested[0].tolist() == tested[1].tolist()
     classes = np.array([np.bincount(data.truth[fold.test], minlength=3) for fold in drawn])

@@ -179,7 +179,7 @@ def test_the_matrix_of_the_same_config_is_taken_up_from_its_own_folder(copy):
 def test_what_spoils_a_number_stands_above_it(copy):
     assert shown(copy).values("class")[0] == "good" and model_card.can_be_quoted(read(copy))
     assert model_card.warnings(read(copy)) == ["Trained on synthetic voices."]
-    protocol = read(copy).found["protocol"]
+    protocol = read(copy).metrics["protocol"]
     for spoilt, words in (
         ({"limit": 5}, "A trial on 5 clips per class"),
         ({"tuned": True}, "chosen by the score on these same speakers"),
@@ -240,7 +240,7 @@ def test_the_card_says_what_else_a_model_was_trained_on_and_how_many_graphs_it_i
     assert "It was trained on toy only." in model_card.text(read(copy)) and "One ONNX graph" in model_card.text(
         read(copy)
     )
-    change(copy, protocol=read(copy).found["protocol"] | {"init": "a_source"})
+    change(copy, protocol=read(copy).metrics["protocol"] | {"init": "a_source"})
     path = copy / "model.json"
     card = json.loads(path.read_text(encoding="utf8"))
     path.write_text(json.dumps(card | {"members": [card, card]}), encoding="utf8")

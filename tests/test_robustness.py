@@ -17,10 +17,10 @@ from evaluation.studies import robustness as robustness_study
 from evaluation.studies.lengths import PairScores
 from evaluation.studies.robustness import CLEAN, CONDITIONS, Answers
 from extract_feats import channel
-from extract_feats.cache import conditions
-from extract_feats.cache import fill as cache
+from extract_feats.cache import conditions, task
 from extract_feats.cache import read as load
-from prediction import out_of_domain as familiarity
+from extract_feats.cache.fill import fill
+from prediction import out_of_domain
 from utils import config as configs
 from utils.errors import ConfigError
 from utils.plots import robustness as robustness_plots
@@ -124,19 +124,17 @@ def test_the_whole_command_gives_the_run_s_own_score_and_what_changes_it(run, zo
 
 def test_of_a_large_corpus_a_sample_is_measured_once(demo_root, tmp_path, monkeypatch):
     monkeypatch.setenv("SER_DATA", str(demo_root.parent))
-    monkeypatch.setattr(cache, "SAMPLE", 30)
+    monkeypatch.setattr(task, "SAMPLE", 30)
     config = configs.read(write_config(tmp_path, "some"))
-    (found,) = cache.scan(config)
-    cache.fill(found, load.recipe_of(config), tmp_path, jobs=1)
     rows = []
     for _ in range(2):
-        cache.measure(found, load.channel_recipe(config), tmp_path, jobs=1)
+        fill(task.tasks_of(config), tmp_path, jobs=1)
         data = load.dataset(config, tmp_path, command="")
         rows.append(np.flatnonzero(~np.isnan(data.facts["heard_snr_db"])))
     assert len(rows[0]) == 30 and rows[0].tolist() == rows[1].tolist()
     measured = data[rows[0]]
     np.testing.assert_allclose(measured.facts["heard_seconds"], measured.facts["seconds"], atol=1e-3)
-    assert set(familiarity.of(data)["ranges"]) == set(channel.NAMES)
+    assert set(out_of_domain.ranges_of(data)["ranges"]) == set(channel.NAMES)
 
 
 def test_one_fold_is_one_fold_s_score(run, zoo):

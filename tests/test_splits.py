@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.splits.folds import PUBLISHED, folds, holdout, protocol, validation
+from evaluation.checkpoint.protocol import of_folds
+from evaluation.splits.folds import PUBLISHED, draw_folds, holdout, validation_rows
 from utils.dataset import Dataset
 from utils.errors import ConfigError
 
@@ -73,7 +74,7 @@ def check(data, parts, covered=None):
 @pytest.mark.parametrize("number", [2, 5, 6, 23, 24, "all"])
 def test_speakers_are_whole_and_folds_balanced(ravdess, number):
     split = {"by": "speaker", "folds": number}
-    parts = folds(ravdess, split, seed=1)
+    parts = draw_folds(ravdess, split, seed=1)
     check(ravdess, parts)
     assert len(parts) == (24 if number == "all" else number)
     sizes = [len(set(ravdess.speakers[fold.test])) for fold in parts]
@@ -81,27 +82,27 @@ def test_speakers_are_whole_and_folds_balanced(ravdess, number):
     if number == 6:
         women = [np.mean(ravdess.facts["sex"][fold.test] == "female") for fold in parts]
         assert women == [0.5] * 6
-    stated = protocol(ravdess, split, parts, validation="speakers")
-    assert stated == {
+    stated = of_folds(ravdess, split, parts, validation="speakers")
+    assert stated.as_json() == {
         "by": "speaker", "folds": number, "n_folds": len(parts), "speaker_disjoint": True,
-        "validation": "speakers", "holdout": [],
+        "validation": "speakers", "holdout": [], "limit": None, "tuned": False,
     }  # fmt: skip
 
 
 def test_unequal_speakers_still_give_equal_folds(emodb):
-    parts = folds(emodb, {"by": "speaker", "folds": 5}, seed=1)
+    parts = draw_folds(emodb, {"by": "speaker", "folds": 5}, seed=1)
     check(emodb, parts)
     assert max(len(fold.test) for fold in parts) - min(len(fold.test) for fold in parts) <= 10  # of 107
 
 
 def test_leave_one_speaker_out_names_the_speaker(emodb):
-    parts = folds(emodb, {"by": "speaker", "folds": "all"}, seed=1)
+    parts = draw_folds(emodb, {"by": "speaker", "folds": "all"}, seed=1)
     assert {fold.name: len(fold.test) for fold in parts} == {f"emodb/{s}": n for s, n in EMODB_CLIPS.items()}
 
 
 def test_the_seed_decides(ravdess):
     def tested(seed, **split):
-        return [tuple(fold.test) for fold in folds(ravdess, {"folds": 5, **split}, seed=seed)]
+        return [tuple(fold.test) for fold in draw_folds(ravdess, {"folds": 5, **split}, seed=seed)]
 
     for by in ("speaker", "random"):
         assert tested(1, by=by) == tested(1, by=by)
@@ -110,24 +111,24 @@ def test_the_seed_decides(ravdess):
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_folds(ravdess, name):
-    parts = folds(ravdess, {"by": "listed", "folds": name}, seed=1)
+    parts = draw_folds(ravdess, {"by": "listed", "folds": name}, seed=1)
     check(ravdess, parts)
     actors = [sorted({int(s[-2:]) for s in ravdess.speakers[fold.test]}) for fold in parts]
     assert actors == [list(listed) for listed in PUBLISHED[name]]
     assert actors[0] == {"emobox": [1, 11, 20, 21], "luna_jimenez": [2, 5, 14, 15, 16]}[name]
     assert sorted(actor for fold in actors for actor in fold) == list(range(1, 25))
-    assert protocol(ravdess, {"by": "listed", "folds": name}, parts, validation="none")["folds"] == name
+    assert of_folds(ravdess, {"by": "listed", "folds": name}, parts, validation="none").folds == name
 
 
 def test_published_folds_on_a_part_of_the_corpus(ravdess):
     songs = ravdess[ravdess.speakers != "ravdess/18"]
-    parts = folds(songs, {"by": "listed", "folds": "emobox"}, seed=1)
+    parts = draw_folds(songs, {"by": "listed", "folds": "emobox"}, seed=1)
     assert sorted(set(songs.speakers[parts[4].test])) == ["ravdess/02", "ravdess/15", "ravdess/16"]
 
 
 def test_listed_speakers_under_every_spelling(emodb):
     lists = [[3, "08"], ["emodb/09", "10", 11], [12, "13", "emodb/14", "015", "emodb/016"]]
-    parts = folds(emodb, {"by": "listed", "folds": lists}, seed=1)
+    parts = draw_folds(emodb, {"by": "listed", "folds": lists}, seed=1)
     check(emodb, parts)
     assert [sorted(set(emodb.speakers[fold.test])) for fold in parts] == [
         ["emodb/03", "emodb/08"],
@@ -152,7 +153,7 @@ def test_listed_speakers_under_every_spelling(emodb):
 )
 def test_wrong_lists_are_named(emodb, lists, words):
     with pytest.raises(ConfigError, match=words) as error:
-        folds(emodb, {"by": "listed", "folds": lists}, seed=1)
+        draw_folds(emodb, {"by": "listed", "folds": lists}, seed=1)
     assert "\n" not in str(error.value)
 
 
@@ -167,7 +168,7 @@ def test_a_number_that_two_corpora_use_is_ambiguous():
 def test_unknown_speakers_show_the_pattern(by):
     data = make(["", "", "a", "b"], [0, 1, 0, 1], corpus="folders", labels="xy", session=["1", "2", "1", "2"])
     with pytest.raises(ConfigError, match=r"2 clips of folders .* speaker: '\^\(\\w\+\?\)_', or use by: random"):
-        folds(data, {"by": by, "folds": 2}, seed=1)
+        draw_folds(data, {"by": by, "folds": 2}, seed=1)
 
 
 @pytest.mark.parametrize(
@@ -188,36 +189,37 @@ def test_unknown_speakers_show_the_pattern(by):
 )
 def test_wrong_splits_are_one_line(ravdess, split, words):
     with pytest.raises(ConfigError, match=words) as error:
-        folds(ravdess, split, seed=1)
+        draw_folds(ravdess, split, seed=1)
     assert "\n" not in str(error.value)
 
 
 def test_one_speaker_alone():
     with pytest.raises(ConfigError, match=r"all clips are of me/a\. Use by: random"):
-        folds(make("aaaa", [0, 1, 0, 1], corpus="me", labels="xy"), {"by": "speaker", "folds": 2}, seed=1)
+        draw_folds(make("aaaa", [0, 1, 0, 1], corpus="me", labels="xy"), {"by": "speaker", "folds": 2}, seed=1)
 
 
 def test_a_class_that_the_training_part_lacks_is_named():
     data = make("aaabbb", [0, 1, 2, 0, 1, 1], labels=("sad", "happy", "calm"))
     with pytest.raises(ConfigError, match="training part of ravdess/a has no clip of calm"):
-        folds(data, {"by": "speaker", "folds": "all"}, seed=1)
+        draw_folds(data, {"by": "speaker", "folds": "all"}, seed=1)
 
 
 @pytest.mark.parametrize("number", [2, 10])
 def test_random_is_stratified_and_keeps_duplicates_together(ravdess, number):
     split = {"by": "random", "folds": number}
-    parts = folds(ravdess, split, seed=3)
+    parts = draw_folds(ravdess, split, seed=3)
     check(ravdess, parts)
     counts = np.array([np.bincount(ravdess.truth[fold.test]) for fold in parts])
     assert np.ptp(counts, axis=0).max() <= 2
     assert all(len(fold.train) + len(fold.test) == 1440 for fold in parts)  # no copy had to be left out
-    assert protocol(ravdess, split, parts, validation="clips")["speaker_disjoint"] is False
+    assert of_folds(ravdess, split, parts, validation="clips").speaker_disjoint is False
 
 
 def test_copies_under_two_speakers_are_trained_on_by_nobody():
     digests = ["same", "1", "2", "3", "same", "5", "6", "7"]
     data = make("aaaabbbb", [0, 0, 1, 1, 0, 0, 1, 1], digests=digests, labels="xy")
-    for fold, kept in zip(folds(data, {"by": "speaker", "folds": "all"}, seed=1), ([5, 6, 7], [1, 2, 3]), strict=True):
+    parts = draw_folds(data, {"by": "speaker", "folds": "all"}, seed=1)
+    for fold, kept in zip(parts, ([5, 6, 7], [1, 2, 3]), strict=True):
         assert fold.train.tolist() == kept
 
 
@@ -230,30 +232,30 @@ def test_session_corpus_and_official():
         corpus=np.where(session > "3", "a", "b"), session=session,
         split=rng.choice(["train", "validation", "test"], n),
     )  # fmt: skip
-    parts = folds(data, {"by": "session", "folds": 5}, seed=1)
+    parts = draw_folds(data, {"by": "session", "folds": 5}, seed=1)
     check(data, parts)
     assert [fold.name for fold in parts] == ["a/4", "a/5", "b/1", "b/2", "b/3"]
-    assert protocol(data, {"by": "session", "folds": 9}, parts, validation="none")["folds"] == 5
+    assert of_folds(data, {"by": "session", "folds": 9}, parts, validation="none").folds == 5
 
-    parts = folds(data, {"by": "corpus"}, seed=1)
+    parts = draw_folds(data, {"by": "corpus"}, seed=1)
     check(data, parts)
     assert [fold.name for fold in parts] == ["a", "b"]
-    assert protocol(data, {"by": "corpus"}, parts, validation="none")["speaker_disjoint"] is True
+    assert of_folds(data, {"by": "corpus"}, parts, validation="none").speaker_disjoint is True
 
-    (fold,) = parts = folds(data, {"by": "official"}, seed=1)
+    (fold,) = parts = draw_folds(data, {"by": "official"}, seed=1)
     assert np.array_equal(fold.test, np.flatnonzero(data.facts["split"] == "test"))
-    assert protocol(data, {"by": "official"}, parts, validation="none")["speaker_disjoint"] is False
-    fit, held, kind = validation(data, fold.train, "official", seed=1)
+    assert of_folds(data, {"by": "official"}, parts, validation="none").speaker_disjoint is False
+    fit, held, kind = validation_rows(data, fold.train, "official", seed=1)
     assert kind == "official" and set(data.facts["split"][held]) == {"validation"}
     assert set(data.facts["split"][fit]) == {"train"}
 
 
 def test_unknown_speakers_of_two_corpora_are_not_taken_for_one():
     data = make([""] * 8, [0, 1] * 4, corpus=["a"] * 4 + ["b"] * 4, labels="xy")
-    parts = folds(data, {"by": "corpus"}, seed=1)
-    assert protocol(data, {"by": "corpus"}, parts, validation="clips")["speaker_disjoint"] is True
-    parts = folds(data, {"by": "random", "folds": 2}, seed=1)
-    assert protocol(data, {"by": "random"}, parts, validation="clips")["speaker_disjoint"] is False
+    parts = draw_folds(data, {"by": "corpus"}, seed=1)
+    assert of_folds(data, {"by": "corpus"}, parts, validation="clips").speaker_disjoint is True
+    parts = draw_folds(data, {"by": "random", "folds": 2}, seed=1)
+    assert of_folds(data, {"by": "random"}, parts, validation="clips").speaker_disjoint is False
 
 
 @pytest.mark.parametrize(
@@ -267,10 +269,10 @@ def test_held_out_speakers_are_nowhere(ravdess, split):
     rest, held = holdout(data, split)
     assert set(data.speakers[held]) == {"ravdess/08", "ravdess/21"} and len(held) == 120
     assert len(rest) == 1440 - 120 - 1 and 0 not in rest
-    parts = folds(data, split, seed=1)
+    parts = draw_folds(data, split, seed=1)
     check(data, parts, covered=rest)
     assert not set(np.concatenate([fold.train for fold in parts])) & set(held)
-    assert protocol(data, split, parts, validation="none")["holdout"] == ["8", "ravdess/21"]
+    assert of_folds(data, split, parts, validation="none").holdout == ["8", "ravdess/21"]
 
 
 def test_no_holdout(ravdess):
@@ -279,8 +281,8 @@ def test_no_holdout(ravdess):
 
 
 def test_validation_takes_whole_speakers_of_both_sexes(ravdess):
-    for fold in folds(ravdess, {"by": "listed", "folds": "emobox"}, seed=1):
-        fit, held, kind = validation(ravdess, fold.train, "listed", seed=1, share=0.2)
+    for fold in draw_folds(ravdess, {"by": "listed", "folds": "emobox"}, seed=1):
+        fit, held, kind = validation_rows(ravdess, fold.train, "listed", seed=1, share=0.2)
         taken = set(ravdess.speakers[held])
         assert kind == "speakers" and len(taken) == 4  # of 20
         assert not taken & set(ravdess.speakers[fit]) and not taken & set(ravdess.speakers[fold.test])
@@ -289,14 +291,14 @@ def test_validation_takes_whole_speakers_of_both_sexes(ravdess):
 
 
 def test_validation_depends_on_seed_and_fold(ravdess):
-    parts = folds(ravdess, {"by": "speaker", "folds": 6}, seed=1)
+    parts = draw_folds(ravdess, {"by": "speaker", "folds": 6}, seed=1)
 
     def taken(fold, seed):
-        return frozenset(ravdess.speakers[validation(ravdess, fold.train, "speaker", seed=seed)[1]])
+        return frozenset(ravdess.speakers[validation_rows(ravdess, fold.train, "speaker", seed=seed)[1]])
 
     assert taken(parts[0], 1) == taken(parts[0], 1)
     assert len({taken(parts[0], seed) for seed in range(5)}) > 1
-    alone = folds(ravdess, {"by": "speaker", "folds": "all"}, seed=1)
+    alone = draw_folds(ravdess, {"by": "speaker", "folds": "all"}, seed=1)
     assert len({taken(fold, 1) for fold in alone}) > 18  # not the same few in all 24 folds
 
 
@@ -304,11 +306,11 @@ def test_validation_never_loses_a_class():
     """Only speaker a has class 2, so b or c is taken whatever the seed."""
     data = make("aaabbbccc", [0, 1, 2, 0, 1, 1, 0, 1, 1], labels="xyz")
     for seed in range(10):
-        fit, held, kind = validation(data, np.arange(9), "speaker", seed=seed)
+        fit, held, kind = validation_rows(data, np.arange(9), "speaker", seed=seed)
         assert kind == "speakers" and len(set(data.speakers[held])) == 1
         assert set(data.truth[fit]) == {0, 1, 2}
     one_each = make("aaabbbccc", [0, 0, 0, 1, 1, 1, 2, 2, 2], labels="xyz")
-    fit, held, kind = validation(one_each, np.arange(9), "speaker", seed=1)
+    fit, held, kind = validation_rows(one_each, np.arange(9), "speaker", seed=1)
     assert kind == "clips" and sorted(one_each.truth[held]) == [0, 1, 2]
 
 
@@ -317,7 +319,7 @@ def test_validation_by_clips_is_stratified(ravdess, by, speaker):
     data = ravdess[ravdess.speakers == "ravdess/07"] if speaker else ravdess
     if speaker == "":
         data = make([""] * 1440, ravdess.truth, digests=ravdess.digests)
-    fit, held, kind = validation(data, np.arange(len(data)), by, seed=1)
+    fit, held, kind = validation_rows(data, np.arange(len(data)), by, seed=1)
     assert kind == "clips"
     assert not set(data.digests[fit]) & set(data.digests[held])
     share = np.bincount(data.truth[held]) / np.bincount(data.truth)
@@ -328,7 +330,7 @@ def test_validation_by_clips_is_stratified(ravdess, by, speaker):
 def test_copies_of_validation_clips_are_not_fitted_on():
     data = make("aabbcc", [0, 1] * 3, digests=["same", "1", "same", "2", "same", "3"], labels="xy")
     more = make("aabbccaabbcc", [0, 1] * 6, digests=[*data.digests, *"abcdef"], labels="xy")
-    fit, held, _ = validation(more, np.arange(12), "speaker", seed=1)
+    fit, held, _ = validation_rows(more, np.arange(12), "speaker", seed=1)
     assert len(held) == 4 and len(fit) == 12 - 4 - 2
     assert not set(more.digests[fit]) & set(more.digests[held])
 
@@ -336,7 +338,7 @@ def test_copies_of_validation_clips_are_not_fitted_on():
 def test_validation_needs_two_clips_of_something():
     data = make("aab", [0, 0, 1], digests=["x", "x", "y"], labels="xy")
     with pytest.raises(ConfigError, match="no class has two different clips"):
-        validation(data, np.arange(3), "random", seed=1)
+        validation_rows(data, np.arange(3), "random", seed=1)
 
 
 def test_the_published_actors_are_those_on_disk():
@@ -345,6 +347,6 @@ def test_the_published_actors_are_those_on_disk():
         pytest.skip("no RAVDESS below SER_DATA")
     speakers, truth = zip(*((p.stem[-2:], int(p.stem[6:8]) - 1) for p in sorted(root.rglob("03-01-*"))), strict=True)
     data = make(speakers, truth)
-    parts = folds(data, {"by": "listed", "folds": "emobox"}, seed=1)
+    parts = draw_folds(data, {"by": "listed", "folds": "emobox"}, seed=1)
     check(data, parts)
     assert [len(fold.test) for fold in parts] == [240] * 6

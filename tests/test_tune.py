@@ -21,8 +21,8 @@ from optuna.trial import TrialState
 import preprocess
 import train
 import tune
-from evaluation.splits import folds as splits
-from evaluation.training import cross_validation as experiment
+from evaluation.splits.folds import draw_folds
+from evaluation.training import fit
 from evaluation.tuning import held_out, objective, results, space, study
 from evaluation.tuning.sqlite_file import SqliteFile
 from extract_feats.cache import read as load
@@ -188,10 +188,10 @@ def test_a_fifth_of_the_speakers_is_set_aside_sexes_balanced(by):
         held_out.set_test_speakers_aside(data, base(seed=5, split={"by": by, "folds": 5}))[0].split.holdout
     )
     if by != "corpus":  # the toy has one corpus
-        assert splits.folds(data, protected.split.model_dump(), seed=1)  # what is written can be trained
+        assert draw_folds(data, protected.split.model_dump(), seed=1)  # what is written can be trained
     inner = held_out.search_config(data[seen], protected, None if by != "corpus" else 4)
     assert inner.split.by == "speaker" and not inner.split.holdout
-    for fold in splits.folds(data[seen], inner.split.model_dump(), seed=1):
+    for fold in draw_folds(data[seen], inner.split.model_dump(), seed=1):
         assert not set(data[seen].speakers[fold.train]) & set(data[seen].speakers[fold.test])
 
 
@@ -204,7 +204,7 @@ def test_listed_folds_lose_the_speakers_set_aside():
         {f"s{i}" for i in range(6)} - {held[-2:]}
     )
     assert all(protected.split.folds)
-    assert splits.folds(data, protected.split.model_dump(), seed=1)
+    assert draw_folds(data, protected.split.model_dump(), seed=1)
 
 
 def test_an_official_test_part_is_not_searched_on_and_nobody_else_is_set_aside():
@@ -238,11 +238,11 @@ def test_where_no_test_speaker_can_be_set_aside_tuning_is_refused():
 
 @pytest.mark.parametrize("holdout", [["m08", "f01"], []], ids=["named", "set aside"])
 def test_no_clip_of_a_held_out_speaker_is_fitted_or_scored(holdout, run, tmp_path, monkeypatch):
-    touched, scored, fit = set(), [], experiment.fit
+    touched, scored, original = set(), [], fit.fit
 
     def spy_fit(data, validation, config, **options):
         touched.update(data.speakers.tolist())
-        model = fit(data, validation, config, **options)
+        model = original(data, validation, config, **options)
         predict = model.probabilities
 
         def spy_predict(features, *rest):
@@ -254,7 +254,7 @@ def test_no_clip_of_a_held_out_speaker_is_fitted_or_scored(holdout, run, tmp_pat
 
     loaded, whole = [], load.dataset
     monkeypatch.setattr(load, "dataset", lambda *a, **k: loaded.append(whole(*a, **k)) or loaded[-1])
-    monkeypatch.setattr(experiment, "fit", spy_fit)
+    monkeypatch.setattr(fit, "fit", spy_fit)
     config = write_config(tmp_path, "one", split={"by": "speaker", "folds": 3, "holdout": holdout})
     status, out, err = run(GRID, "--trials", "2", "--sampler", "random", config=config)
     assert status == 0, err
@@ -379,15 +379,15 @@ def test_what_a_dead_process_was_at_does_not_count_and_is_done_again(tmp_path):
 
 
 def test_ctrl_c_keeps_and_writes_what_is_finished(run, tmp_path, monkeypatch):
-    fit, calls = experiment.fit, []
+    original, calls = fit.fit, []
 
     def interrupted(*arguments, **options):
         calls.append(1)
         if len(calls) == 8:  # in the third trial of three folds
             raise KeyboardInterrupt
-        return fit(*arguments, **options)
+        return original(*arguments, **options)
 
-    monkeypatch.setattr(experiment, "fit", interrupted)
+    monkeypatch.setattr(fit, "fit", interrupted)
     status, out, err = run(WIDE, "--trials", "5")
     assert status == 130 and err.endswith("what was finished is kept\n") and "best of 2 trials" in out
     assert states(tmp_path) == [TrialState.COMPLETE] * 2 + [TrialState.FAIL]
@@ -429,7 +429,7 @@ def test_the_epochs_of_the_first_fold_are_told_as_they_pass(monkeypatch):
             report({"run": 1, "epoch": epoch, "loss": 1.0, "val_uar": val_uar})
         return Model(), "speakers"
 
-    monkeypatch.setattr(experiment, "fit_fold", fit_fold)
+    monkeypatch.setattr(objective, "fit_fold", fit_fold)
     told = []
     value = objective.cross_validated_uar(data, config, step=lambda *step: told.append(step))
     assert value == pytest.approx(1 / 3)

@@ -13,11 +13,14 @@ import preprocess
 import train
 import tune
 from augmentation import speed
-from evaluation.splits import folds as splits
-from evaluation.training import cross_validation as experiment
-from extract_feats.cache import fill as cache
-from extract_feats.cache import read as load
+from evaluation.splits.folds import draw_folds
+from evaluation.training import cross_validation, fit
+from evaluation.training.workspace import Workspace
+from extract_feats.cache import read
+from extract_feats.cache.fill import fill
+from extract_feats.cache.scan import scan
 from extract_feats.cache.store import FeatureStore, key
+from extract_feats.cache.task import Task
 from models.keras_model import KerasModel
 from models.sklearn_model import SklearnModel
 from utils import config as configs
@@ -80,9 +83,9 @@ def fitted(monkeypatch):
 @pytest.mark.parametrize("normalise", ["global", "speaker"])
 def test_no_copy_of_a_test_or_validation_clip_is_trained_on(model, kind, normalise, fitted, tmp_path):
     data, config = marked(kind), settings(model=model, normalise=normalise)
-    found = experiment.cross_validate(data, config, key="key", work=tmp_path, report=lambda line: None)
+    found = cross_validation.cross_validate(data, config, Workspace(tmp_path, "key"))
     ways = 2 if normalise == "speaker" else 1  # every clip comes scaled in two ways
-    parts = splits.folds(data, config.split.model_dump(), seed=config.seed)
+    parts = draw_folds(data, config.split.model_dump(), seed=config.seed)
     assert len(fitted) == len(parts) == 3 and (found.fold >= 0).all()
     tested = {tuple(fold.test) for fold in parts}
     for _, trained, _, held in fitted:
@@ -114,8 +117,8 @@ def test_the_copies_go_wherever_their_clips_go():
 def test_the_shipped_model_learns_from_the_copies_of_all_but_the_held_out(fitted, tmp_path):
     data = marked("frames")
     config = settings(model=CNN, split={"by": "speaker", "folds": 2, "holdout": ["toy/s5"]})
-    found = experiment.cross_validate(data, config, key="key", work=tmp_path, report=lambda line: None)
-    experiment.ship(data, config, found, work=tmp_path, report=lambda line: None)
+    found = cross_validation.cross_validate(data, config, Workspace(tmp_path, "key"))
+    fit.ship(data, config, found, Workspace(tmp_path, "key"))
     assert set(marks(fitted[-1][1])) == set(np.flatnonzero(data.speakers != "toy/s5").tolist())
 
 
@@ -125,8 +128,8 @@ def test_the_shipped_model_learns_from_the_copies_of_all_but_the_held_out(fitted
 @pytest.mark.parametrize("normalise", ["global", "speaker"])
 def test_copies_scale_nothing_and_are_scaled_by_their_speakers_own_clips(normalise, fitted):
     data, config = marked(), settings(normalise=normalise)
-    model = experiment.fit(data, None, config, seed=1)
-    plain = experiment.fit(replace(data, variants=()), None, config, seed=1)
+    model = fit.fit(data, None, config, seed=1)
+    plain = fit.fit(replace(data, variants=()), None, config, seed=1)
     np.testing.assert_array_equal(model.mean_, plain.mean_)
     np.testing.assert_array_equal(model.std_, plain.std_)
     _, trained, statistics, _ = fitted[0]
@@ -146,9 +149,9 @@ def test_balance_by_augmentation_fills_the_smaller_classes_with_copies_alone(fit
     keep = np.concatenate([np.flatnonzero(data.truth == k)[:count] for k, count in enumerate((24, 20, 6))])
     part = data[keep]
     config = settings(balance="augment")
-    experiment.fit(part, None, config, seed=3)
-    experiment.fit(part, None, config, seed=3)
-    experiment.fit(part, None, config, seed=4)
+    fit.fit(part, None, config, seed=3)
+    fit.fit(part, None, config, seed=3)
+    fit.fit(part, None, config, seed=4)
     first, again, other = (trained for _, trained, _, _ in fitted)
     assert np.bincount(first.truth).tolist() == [24, 24, 24]
     assert first.ids[:50].tolist() == part.ids.tolist()  # each clip once
@@ -160,23 +163,23 @@ def test_balance_by_augmentation_fills_the_smaller_classes_with_copies_alone(fit
 
 
 def test_balanced_classes_need_no_copies(fitted):
-    experiment.fit(marked(), None, settings(balance="augment"), seed=3)
+    fit.fit(marked(), None, settings(balance="augment"), seed=3)
     assert len(fitted[0][1]) == 72 and not marks(fitted[0][1])
 
 
 def test_oversampled_clips_bring_their_copies(fitted):
     data = marked()
     part = data[np.concatenate([np.flatnonzero(data.truth != 2), np.flatnonzero(data.truth == 2)[:5]])]
-    experiment.fit(part, None, settings(balance="oversample"), seed=3)
+    fit.fit(part, None, settings(balance="oversample"), seed=3)
     assert np.bincount(fitted[0][1].truth).tolist() == [72, 72, 72]
 
 
 def test_an_estimator_takes_audio_augmentation_and_refuses_that_of_features():
-    experiment.check_network_keys(settings(), frames=False)
+    fit.check_network_keys(settings(), frames=False)
     with pytest.raises(ConfigError, match=r"augment: feature_noise works while a network trains; svm has no epochs"):
-        experiment.check_network_keys(settings(augment=[*AUGMENT, {"name": "feature_noise"}]), frames=False)
+        fit.check_network_keys(settings(augment=[*AUGMENT, {"name": "feature_noise"}]), frames=False)
     with pytest.raises(ConfigError, match="time_mask changes frames over time"):
-        experiment.check_network_keys(settings(model=CNN, augment=[*AUGMENT, {"name": "time_mask"}]), frames=False)
+        fit.check_network_keys(settings(model=CNN, augment=[*AUGMENT, {"name": "time_mask"}]), frames=False)
 
 
 # the whole way
@@ -223,7 +226,7 @@ def test_one_more_copy_extracts_that_copy_alone(run, filled, tmp_path):
 def test_a_copy_depends_on_neither_order_nor_process(filled, demo_root, monkeypatch):
     """What two processes stored is what the clip's own digest and the recipe give, one clip at a time."""
     monkeypatch.setenv("SER_DATA", str(demo_root.parent))
-    _, _, second, _ = load.recipes_of(configs.read(filled / "svm.yaml"))
+    _, _, second, _ = read.recipes_of(configs.read(filled / "svm.yaml"))
     store = FeatureStore(filled / "features", second)
     for path in sorted(demo_root.rglob("*_sad_*.wav"))[::-3]:
         digest = inspect(*decode(path)).digest
@@ -269,10 +272,10 @@ def test_a_clip_of_which_no_copy_can_be_made_stands_for_itself(demo_root, tmp_pa
         return wave[:10] if len(calls) == 3 else whole(wave, *arguments, **options)
 
     monkeypatch.setattr(speed, "augment", augment)
-    (found,) = cache.scan(config)
-    own, copies = (cache.fill(found, recipe, tmp_path, jobs=1) for recipe in load.recipes_of(config))
+    (corpus,) = scan(config)
+    own, copies = fill([Task(corpus, recipe) for recipe in read.recipes_of(config)], tmp_path, jobs=1)
     assert not own.rejected and len(copies.rejected) == 1 and copies.extracted == 79
-    data = load.dataset(config, tmp_path, command="x")
+    data = read.dataset(config, tmp_path, command="x")
     assert len(data) == 80
     for u, one, copy in zip(data.facts["path"], data.features, data.variants[0], strict=True):
         assert np.array_equal(one, copy) == (Path(u) == copies.rejected[0].path)

@@ -53,7 +53,8 @@ class Dataset:
         speakers: (n,) ``corpus/speaker``, or "" where the corpus does not know.
         digests: (n,) digest of the decoded audio: equal for exact duplicates.
         facts: column name -> (n,) array of what else is known (sex, text, split, session, corpus, seconds, ...).
-        variants: features of augmented copies, each of all n clips: whatever side a clip is on, its copies are.
+        variants: features of augmented copies, each of all n clips: copies stay in the fold of their original.
+        recipe: all settings that change the features, as text; set by whoever loads them.
     """
 
     features: Features
@@ -64,6 +65,7 @@ class Dataset:
     digests: np.ndarray
     facts: dict[str, np.ndarray]
     variants: tuple[Features, ...] = ()
+    recipe: str = ""
 
     def __len__(self) -> int:
         return len(self.truth)

@@ -30,6 +30,9 @@ def text_table(
         table.add_column(name, justify="left" if number in left else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    console = Console(file=StringIO(), width=WIDEST, color_system=None, markup=False, emoji=False, highlight=False)
+    console = Console(
+        file=StringIO(), width=WIDEST, color_system=None, markup=False, emoji=False, highlight=False,
+        force_jupyter=False,  # in a notebook rich would show the table and write nothing to the file
+    )  # fmt: skip
     console.print(table)
     return [" " * indent + line.rstrip() for line in console.file.getvalue().splitlines()]

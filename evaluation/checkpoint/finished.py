@@ -1,6 +1,7 @@
-"""A finished run as its files tell it; nothing is computed again and no model is loaded."""
+"""Finished runs as their files tell them; nothing is computed again and no model is loaded."""
 
 import csv
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from utils import config as configs
+from utils.config import Config
 from utils.errors import ConfigError
 from utils.plugins import licences
 
@@ -18,14 +21,14 @@ class Finished:
     """What a checkpoint folder holds: metrics.json, model.json, config.yaml, and whatever lies beside them."""
 
     folder: Path
-    found: Mapping[str, Any]
+    metrics: Mapping[str, Any]
     card: Mapping[str, Any]
     config: Mapping[str, Any]
 
     @property
     def chance(self) -> float:
         """Return the UAR of guessing."""
-        return 1 / len(self.found["labels"])
+        return 1 / len(self.metrics["labels"])
 
     @property
     def features(self) -> list[Mapping[str, Any]]:
@@ -35,9 +38,7 @@ class Finished:
 
     def licences(self, *kinds: str) -> list[tuple[str, str]]:
         """Return what the model is made with and the licence of each, as the plug-ins of these kinds state."""
-        names = {("corpora", entry["name"]) for entry in self.config["corpora"]}
-        names |= {("models", self.card["model"]["name"])}
-        names |= {("features", name) for section in self.features for name in licences.features(section)}
+        names = {("corpora", entry["name"]) for entry in self.config["corpora"]} | licences.used(self.card)
         return licences.stated(pair for pair in names if pair[0] in kinds)
 
     def table(self, name: str) -> list[dict[str, str]]:
@@ -63,5 +64,53 @@ def read(folder: Path) -> Finished:
     for name in ("metrics.json", "model.json", "config.yaml"):
         if not (folder / name).is_file():
             raise ConfigError(f"{folder}: no {name} in it. Give a folder that train.py wrote, checkpoints/NAME.")
-    found, card = (json.loads((folder / name).read_text(encoding="utf8")) for name in ("metrics.json", "model.json"))
-    return Finished(folder, found, card, yaml.safe_load((folder / "config.yaml").read_text(encoding="utf8")))
+    metrics, card = (json.loads((folder / name).read_text(encoding="utf8")) for name in ("metrics.json", "model.json"))
+    return Finished(folder, metrics, card, yaml.safe_load((folder / "config.yaml").read_text(encoding="utf8")))
+
+
+@dataclass(frozen=True)
+class Member:
+    """A finished run that an ensemble joins.
+
+    Attributes:
+        folder: its checkpoint.
+        config: complete and checked.
+        card: model.json.
+    """
+
+    folder: Path
+    config: Config
+    card: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def digest(self) -> str:
+        """Return a digest that changes when the run is trained again with another result."""
+        digest = hashlib.blake2b(digest_size=16)
+        for name in ("config.yaml", "predictions.csv", "model.onnx"):
+            digest.update((self.folder / name).read_bytes())
+        return digest.hexdigest()
+
+
+def member(folder: Path) -> Member:
+    """Return the finished run of a folder below checkpoints/, its config checked.
+
+    Raises:
+        ConfigError: a config that this version does not read.
+    """
+    path = folder / "config.yaml"
+    config = configs.check(yaml.safe_load(path.read_text(encoding="utf8")), str(path))
+    return Member(folder, config, json.loads((folder / "model.json").read_text(encoding="utf8")))
+
+
+def member_verdicts(checkpoints: Path, config: Config) -> dict[str, str]:
+    """Return the audit's verdict on each run that an ensemble in this folder of checkpoints joins, by name."""
+    verdicts = {}
+    for name in config.members:
+        path = checkpoints / name / "metrics.json"
+        metrics = json.loads(path.read_text(encoding="utf8")) if path.exists() else {}
+        verdicts[name] = metrics.get("audit", {}).get("verdict", "not audited")
+    return verdicts

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from evaluation.splits import folds as splits
-from evaluation.training import cross_validation
-from models.classes import model_class
+from evaluation.splits.folds import draw_folds, holdout
+from evaluation.training.fit import fit_fold
+from models.classes import is_network, model_class
 from models.common import EmotionModel
 from utils.config import Config
 from utils.dataset import Dataset
@@ -47,15 +47,15 @@ def models_and_clips(
         report: called with folds trained and folds to train.
     """
     section = config.split.model_dump()
-    _, held_out = splits.holdout(data, section)
+    _, held_out = holdout(data, section)
     if len(held_out) and folds is None:
         shipped = ModelAndClips(shipped_model(folder, config, data.labels), data[held_out])
         return [shipped], "the shipped model, on the held-out speakers"
-    every = splits.folds(data, section, seed=config.seed)
-    number = min(folds or (1 if cross_validation.is_network(config) else len(every)), len(every))
+    every = draw_folds(data, section, seed=config.seed)
+    number = min(folds or (1 if is_network(config.model) else len(every)), len(every))
     parts = []
     for n, fold in enumerate(every[:number]):
-        parts.append(ModelAndClips(cross_validation.fit_fold(data, config, fold, n)[0], data[fold.test]))
+        parts.append(ModelAndClips(fit_fold(data, config, fold, n)[0], data[fold.test]))
         report(n + 1, number)
     return parts, _which_folds(number, len(every))
 

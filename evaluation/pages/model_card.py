@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from evaluation.checkpoint import write as checkpoint
 from evaluation.checkpoint.finished import Finished
+from evaluation.checkpoint.metrics_json import uar_text
+from evaluation.checkpoint.protocol import read as read_protocol
 from evaluation.pages import html
 
 INTENDED = (
@@ -31,14 +32,14 @@ def promise(protocol: Mapping[str, Any]) -> str:
 
 def can_be_quoted(run: Finished) -> bool:
     """Return whether the UAR can be quoted for unseen speakers."""
-    protocol, audit = run.found["protocol"], run.found.get("audit") or {}
+    protocol, audit = run.metrics["protocol"], run.metrics.get("audit") or {}
     misleading = protocol.get("limit") or protocol.get("tuned") or audit.get("verdict") == "leaks"
     return protocol["speaker_disjoint"] and not misleading
 
 
 def warnings(run: Finished) -> list[str]:
     """Return what must be known before the number is quoted."""
-    protocol, audit = run.found["protocol"], run.found.get("audit") or {}
+    protocol, audit = run.metrics["protocol"], run.metrics.get("audit") or {}
     texts = [
         f"A trial on {protocol['limit']} clips per class, not a result." if protocol.get("limit") else "",
         "Settings were chosen by the score on these same speakers: quote the score on the held-out ones."
@@ -68,7 +69,7 @@ def _call(section: Mapping[str, Any]) -> str:
 
 def limits(run: Finished) -> list[str]:
     """Return what the numbers do not promise, with the numbers that say so."""
-    found = run.found
+    found = run.metrics
     trained = f"was trained on {', '.join(run.card['corpora'])} only"
     if source := found["protocol"].get("init"):
         trained += f", and began with the weights of {source}, which was trained on other clips"
@@ -97,9 +98,9 @@ def limits(run: Finished) -> list[str]:
 
 def text(run: Finished) -> str:
     """Return the model card in Markdown."""
-    metrics = run.found
+    metrics = run.metrics
     evaluations = [
-        (folder.name, checkpoint.uar_text(other), checkpoint.protocol_text(other["protocol"]))
+        (folder.name, uar_text(other), read_protocol(other["protocol"]).describe())
         for folder, other in run.evaluations()
     ]
     return html.environment.get_template("model_card.md.jinja").render(
@@ -108,9 +109,9 @@ def text(run: Finished) -> str:
         recipe=recipe(run),
         intended=INTENDED,
         out_of_scope=OUT_OF_SCOPE,
-        protocol=checkpoint.protocol_text(metrics["protocol"]),
+        protocol=read_protocol(metrics["protocol"]).describe(),
         promise=promise(metrics["protocol"]),
-        uar=checkpoint.uar_text(metrics),
+        uar=uar_text(metrics),
         evaluations=evaluations,
         limits=limits(run),
         licences=run.licences("corpora", "features", "models"),

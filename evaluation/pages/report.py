@@ -37,7 +37,7 @@ def page(run: Finished, *, audio: bool = True) -> str:
         sections.made(run),
     ]
     foot = "Rebuild it with python -m evaluation.report; python -m evaluation.glossary says what every number means."
-    return html.page(run.found["name"], [part for part in parts if part], head=sections.head(run), foot=foot)
+    return html.page(run.metrics["name"], [part for part in parts if part], head=sections.head(run), foot=foot)
 
 
 def write(folder: Path, *, audio: bool = True) -> Path:

@@ -9,8 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from evaluation.checkpoint import write as checkpoint
 from evaluation.checkpoint.finished import Finished
+from evaluation.checkpoint.protocol import read as read_protocol
 from evaluation.pages import excerpts, html, model_card
 from evaluation.pages.html import Section
 from evaluation.scores import glossary
@@ -33,10 +33,10 @@ ATTACHED = (  # files that other tools leave: stem, title of the section, what t
 
 def head(run: Finished) -> Markup:
     """Return what one sees first: who was tested by what, then the UAR with its interval."""
-    protocol = run.found["protocol"]
+    protocol = run.metrics["protocol"]
     return WORDS.head(
         run=run,
-        protocol=checkpoint.protocol_text(protocol),
+        protocol=read_protocol(protocol).describe(),
         promise=model_card.promise(protocol),
         recipe=model_card.recipe(run),
         honest=model_card.can_be_quoted(run),
@@ -46,14 +46,14 @@ def head(run: Finished) -> Markup:
 
 def tested(run: Finished) -> Section:
     """Return how it was tested."""
-    validation = [VALIDATION[word] for word in run.found["protocol"]["validation"].split(", ") if word in VALIDATION]
+    validation = [VALIDATION[word] for word in run.metrics["protocol"]["validation"].split(", ") if word in VALIDATION]
     folds = [
         (fold["name"], fold["n_clips"], fold["uar"], _shortened(", ".join(fold["test_speakers"])))
-        for fold in run.found["folds"]
+        for fold in run.metrics["folds"]
     ]
     findings = [
         (finding["severity"], finding["kind"], finding["text"], finding["clips"])
-        for finding in (run.found.get("audit") or {}).get("findings", ())
+        for finding in (run.metrics.get("audit") or {}).get("findings", ())
     ]
     content = WORDS.tested(run=run, validation=validation, folds=folds, findings=findings)
     return Section("How it was tested", content)
@@ -65,22 +65,22 @@ def _shortened(speakers: str) -> str:
 
 def scores(run: Finished) -> Section:
     """Return the overall scores and those of each emotion."""
-    interval = (glossary.name("uar_ci95"), _interval(run.found["uar_ci95"]), glossary.meaning("uar_ci95"))
+    interval = (glossary.name("uar_ci95"), _interval(run.metrics["uar_ci95"]), glossary.meaning("uar_ci95"))
     columns = ("precision", "recall", "f1", "support")
-    per_class = [(label, *(row[key] for key in columns)) for label, row in run.found["per_class"].items()]
-    uar_figures = [*html.figures(run.found, ["uar"]), interval]
+    per_class = [(label, *(row[key] for key in columns)) for label, row in run.metrics["per_class"].items()]
+    uar_figures = [*html.figures(run.metrics, ["uar"]), interval]
     return Section("Scores", WORDS.scores(run=run, uar_figures=uar_figures, per_class=per_class))
 
 
 def information(run: Finished) -> Section | None:
     """Return what knowing the speaker's voice changes, where the model can take it."""
-    known = {key: value for key, value in run.found["by_information"].items() if value is not None}
+    known = {key: value for key, value in run.metrics["by_information"].items() if value is not None}
     return Section("What it helps to know the speaker", WORDS.information(known=known)) if len(known) > 1 else None
 
 
 def held_out(run: Finished) -> Section | None:
     """Return the shipped model's scores on speakers kept out of everything."""
-    held_out_scores = run.found.get("holdout")
+    held_out_scores = run.metrics.get("holdout")
     return Section("Held-out speakers", WORDS.held_out(scores=held_out_scores)) if held_out_scores else None
 
 
@@ -103,7 +103,7 @@ def other_clips(run: Finished) -> Section | None:
         evaluations.append({
             "name": folder.name,
             "folder": folder,
-            "protocol": checkpoint.protocol_text(metrics["protocol"]),
+            "protocol": read_protocol(metrics["protocol"]).describe(),
             "uar_figures": [
                 (glossary.name("uar"), html.number(metrics["uar"]), f"95 % interval [{lo:.3f}, {hi:.3f}].")
             ],
@@ -115,7 +115,7 @@ def other_clips(run: Finished) -> Section | None:
 def groups(run: Finished) -> Section | None:
     """Return for whom it works, the worst group of each kind named."""
     rows = []
-    for by, column in (run.found.get("subgroups") or {}).items():
+    for by, column in (run.metrics.get("subgroups") or {}).items():
         if column["worst"] is None:
             continue
         large = {name: group for name, group in column["groups"].items() if not group["small"]}
@@ -131,7 +131,7 @@ def _interval(ends: Sequence[float] | None) -> str | None:
 
 def calibration(run: Finished) -> Section:
     """Return how well its probabilities match its accuracy."""
-    metrics, changes = run.found, run.found.get("calibration") or {}
+    metrics, changes = run.metrics, run.metrics.get("calibration") or {}
     before_and_after = [
         (glossary.name(key), changes[key]["before"], changes[key]["after"])
         for key in ("ece", "brier", "log_loss") if changes
@@ -215,6 +215,6 @@ def use(run: Finished) -> Section:
 def made(run: Finished) -> Section:
     """Return how it can be made again."""
     config = (run.folder / "config.yaml").read_text(encoding="utf8")
-    seconds = [(glossary.name("seconds"), f"{run.found['seconds']:,.0f}", glossary.meaning("seconds"))]
+    seconds = [(glossary.name("seconds"), f"{run.metrics['seconds']:,.0f}", glossary.meaning("seconds"))]
     recipe = model_card.recipe(run)
     return Section("How it was made", WORDS.made(run=run, recipe=recipe, config=config, seconds=seconds))

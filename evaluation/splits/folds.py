@@ -38,7 +38,7 @@ class Fold:
     name: str
 
 
-def folds(data: Dataset, split: Mapping, *, seed: int) -> list[Fold]:
+def draw_folds(data: Dataset, split: Mapping, *, seed: int) -> list[Fold]:
     """Return the folds of a config's ``split`` section, as indices into data.
 
     Speakers under ``holdout`` are in no fold. Training clips whose digest occurs in the test part are
@@ -59,12 +59,12 @@ def folds(data: Dataset, split: Mapping, *, seed: int) -> list[Fold]:
         raise ConfigError(f"split.by: {by!r} is not a known split.{nearest(by, SPLITS)} Known: {known}.")
     rest, _ = holdout(data, split)
     part = data[rest]
-    found = []
+    folds = []
     for name, test in SPLITS[by](part, split, np.random.default_rng(seed)):
         train = np.flatnonzero(~test & ~np.isin(part.digests, part.digests[test]))
         need_classes(part, train, name)
-        found.append(Fold(rest[train], rest[np.flatnonzero(test)], name))
-    return found
+        folds.append(Fold(rest[train], rest[np.flatnonzero(test)], name))
+    return folds
 
 
 def holdout(data: Dataset, split: Mapping) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +85,7 @@ def holdout(data: Dataset, split: Mapping) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(rest), np.flatnonzero(held)
 
 
-def validation(
+def validation_rows(
     data: Dataset, train_indices: np.ndarray, split_by: str, *, seed: int, share: float = 0.15
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Divide a training part into the clips to fit on and those that early stopping looks at.
@@ -119,31 +119,6 @@ def validation(
         taken, kind = take_clips(part, share, rng), "clips"
     fit = ~taken & ~np.isin(part.digests, part.digests[taken])
     return train_indices[fit], train_indices[taken], kind
-
-
-def protocol(data: Dataset, split: Mapping, parts: Sequence[Fold], *, validation: str) -> dict:
-    """Return what a reader must know of a score: {by, folds, n_folds, speaker_disjoint, validation, holdout}.
-
-    ``speaker_disjoint`` is read off the folds themselves: true if no fold tests a speaker it trains on.
-    Clips of unknown speakers count as one speaker a corpus.
-
-    Args:
-        data: what the folds index.
-        split: the config's section.
-        parts: the folds.
-        validation: the kind that ``validation`` gave, or "none".
-    """
-    speakers = np.where(data.speakers == "", corpus_of(data), data.speakers)
-    shared = any(np.isin(speakers[fold.test], speakers[fold.train]).any() for fold in parts)
-    stated = split.get("folds") if split["by"] in ("speaker", "listed") else None
-    return {
-        "by": split["by"],
-        "folds": stated if isinstance(stated, str) else len(parts),
-        "n_folds": len(parts),
-        "speaker_disjoint": not shared,
-        "validation": validation,
-        "holdout": [str(name) for name in split.get("holdout") or []],
-    }
 
 
 Tests = list[tuple[str, np.ndarray]]  # name and mask (n,) of each test part

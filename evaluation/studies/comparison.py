@@ -8,7 +8,9 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from evaluation.checkpoint.write import Predictions, protocol_text, read_predictions
+from evaluation.checkpoint import predictions as predictions_csv
+from evaluation.checkpoint import protocol
+from evaluation.checkpoint.predictions import Predictions
 from evaluation.scores.significance import FEWEST, Difference, holm, mcnemar, uar_difference
 from utils import plots
 from utils.plots.comparison import comparison as comparison_plot
@@ -67,7 +69,7 @@ def compare(folders: Sequence[Path]) -> list[Row]:
         folders: checkpoints of finished runs.
     """
     metrics = [json.loads((folder / "metrics.json").read_text(encoding="utf8")) for folder in folders]
-    predictions = [read_predictions(folder) for folder in folders]
+    predictions = [predictions_csv.read(folder) for folder in folders]
     rows = [_row(one) for one in metrics]
     compared = []
     for row, mine in zip(rows[1:], predictions[1:], strict=True):
@@ -85,7 +87,7 @@ def compare(folders: Sequence[Path]) -> list[Row]:
 def _row(metrics: Mapping[str, Any]) -> Row:
     lo, hi = metrics["uar_ci95"]
     row = dict.fromkeys(COLUMNS) | {key: metrics[key] for key in COLUMNS if key in metrics}
-    words = {"n_classes": len(metrics["labels"]), "protocol": protocol_text(metrics["protocol"])}
+    words = {"n_classes": len(metrics["labels"]), "protocol": protocol.read(metrics["protocol"]).describe()}
     return row | {"uar_lo": lo, "uar_hi": hi} | words
 
 

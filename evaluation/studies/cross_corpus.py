@@ -6,24 +6,23 @@ comparison, models are trained on some speakers of a corpus and tested on its ot
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 
 from evaluation.scores.metrics import confusion, uar
 from evaluation.scores.significance import uar_interval
-from evaluation.splits import folds
-from evaluation.splits.folds import Fold
+from evaluation.splits.folds import Fold, draw_folds, need_classes
 from evaluation.splits.groups import corpus_of
-from evaluation.training import cross_validation
-from evaluation.training.cross_validation import ENROLMENT, Report
+from evaluation.training import enrolment, fit
+from evaluation.training.cross_validation import run_folds
+from evaluation.training.workspace import Workspace
 from utils.config import Config
 from utils.dataset import Dataset
 from utils.errors import ConfigError
 
 FOLDS = 5  # of the diagonal, where the config does not say a number
-LEVELS = ("none", *ENROLMENT, "transductive")  # what is known of the test speaker
+LEVELS = ("none", *enrolment.LEVELS)  # what is known of the test speaker
 
 
 class Cell(TypedDict):
@@ -87,39 +86,42 @@ def plan(data: Dataset, config: Config) -> list[CorpusFold]:
         part = data[mine]
         n_speakers = len(set(part.speakers.tolist()) - {""})
         number_here = "all" if config.split.folds == "all" or number >= n_speakers else number
-        for fold in folds.folds(part, {"by": "speaker", "folds": number_here}, seed=config.seed):
+        for fold in draw_folds(part, {"by": "speaker", "folds": number_here}, seed=config.seed):
             planned.append(CorpusFold(name, Fold(mine[fold.train], mine[fold.test], f"{name} {fold.name}")))
         train = mine[~np.isin(part.digests, data.digests[others])]  # no recording that is also in another corpus
-        folds.need_classes(data, train, f"{name} alone")
+        need_classes(data, train, f"{name} alone")
         planned.append(CorpusFold(name, Fold(train, others, f"{name} to the others")))
     return planned
 
 
-def run(data: Dataset, config: Config, *, key: str, work: Path, report: Report) -> list[Cell]:
+def run(data: Dataset, config: Config, workspace: Workspace) -> list[Cell]:
     """Train and test all of ``plan``; return a cell for every pair of corpora and level of information.
 
     Args:
         data: the clips of two corpora or more; with none of them held out.
         config: the experiment; its ``split`` says only how many folds the diagonal has.
-        key: what the work belongs to, as in ``cross_validation.cross_validate``.
-        work: folder for finished folds, which a later call reads.
-        report: called with {fold, folds, ...} as things progress.
+        workspace: for finished folds, as in ``cross_validation.cross_validate``.
 
     Raises:
-        ConfigError: what ``plan`` and ``cross_validation.check`` refuse.
+        ConfigError: what ``plan`` and ``fit.check`` refuse.
     """
-    cross_validation.check(data, config)
+    fit.check(data, config)
     planned = plan(data, config)
     by_speaker = config.model_copy(update={"split": config.split.model_copy(update={"by": "speaker"})})
-    cross_validation.run_folds(data, by_speaker, [one.fold for one in planned], key=key, work=work, report=report)
+    run_folds(data, by_speaker, [one.fold for one in planned], workspace)
     corpora = corpus_of(data)
     names = np.unique(corpora).tolist()
     pairs = [(train, test) for train in names for test in names]
-    return [cell for pair in pairs for cell in _cells(data, planned, pair, corpora, work, config.seed)]
+    return [cell for pair in pairs for cell in _cells(data, planned, pair, corpora, workspace, config.seed)]
 
 
 def _cells(
-    data: Dataset, planned: Sequence[CorpusFold], pair: tuple[str, str], corpora: np.ndarray, work: Path, seed: int
+    data: Dataset,
+    planned: Sequence[CorpusFold],
+    pair: tuple[str, str],
+    corpora: np.ndarray,
+    workspace: Workspace,
+    seed: int,
 ) -> list[Cell]:
     """Return a cell per level of information that the model can use, over all clips of the tested corpus."""
     train, test = pair
@@ -128,7 +130,7 @@ def _cells(
         mine = corpora[one.fold.test] == test
         if one.corpus == train and mine.any():
             rows.append(one.fold.test[mine])
-            for level, classes in _predicted(work / f"fold-{number}.npz").items():
+            for level, classes in _predicted(workspace, number).items():
                 predicted[level].append(classes[:, mine])
     part = data[np.concatenate(rows)]
     return [
@@ -138,10 +140,10 @@ def _cells(
     ]
 
 
-def _predicted(path: Path) -> dict[str, np.ndarray]:
+def _predicted(workspace: Workspace, number: int) -> dict[str, np.ndarray]:
     """Return level of information -> predictions (draws, m) of a fold's test clips, -1 where a clip is not scored."""
-    with np.load(path) as saved:
-        predicted = {level: saved[level] for level in LEVELS if level in saved}
+    _, arrays = workspace.load(f"fold-{number}")
+    predicted = {level: arrays[level] for level in LEVELS if level in arrays}
     predicted["none"] = predicted["none"].argmax(axis=1)
     return {level: np.atleast_2d(classes) for level, classes in predicted.items()}
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +10,17 @@ from typing import TypedDict
 
 import numpy as np
 
+from evaluation.pages import report
 from evaluation.scores.significance import FEWEST
+from evaluation.studies import cross_corpus
 from evaluation.studies.cross_corpus import COLUMNS, Cell
-from utils import plots
+from evaluation.training.plan import Settings
+from evaluation.training.run import Say
+from evaluation.training.runs import Run
+from evaluation.training.workspace import Workspace, locked
+from utils import bars, plots
 from utils.config import Config
+from utils.errors import ConfigError
 from utils.plots.matrix import uar_matrix
 from utils.text_table import text_table
 
@@ -125,3 +133,44 @@ def _panels(cells: Sequence[Cell]) -> dict[str, np.ndarray]:
 
 def _corpora(cells: Sequence[Cell]) -> list[str]:
     return list(dict.fromkeys(cell["test"] for cell in cells))
+
+
+def train_matrices(runs: Sequence[Run], settings: Settings, say: Say) -> None:
+    """Train each run on each of its corpora alone, test it on every one, and print the matrices.
+
+    A matrix that is finished is printed again. All runs are checked before the first is trained.
+
+    Args:
+        runs: of the call.
+        settings: of the call.
+        say: prints.
+
+    Raises:
+        ConfigError: an ensemble, held-out speakers or initial weights, or another matrix under the same name.
+    """
+    for run in runs:
+        if run.config.members or run.config.split.holdout or run.config.init:
+            raise ConfigError(f"{run.config.name}: --matrix goes with no ensemble, no split.holdout and no init.")
+        cross_corpus.plan(run.data, run.config)
+    for run in runs:
+        folder = settings.checkpoints / f"{run.config.name}_matrix"
+        _train_matrix(folder, run, settings)
+        report.refresh(run.folder)
+        say("\n".join(lines(read(folder))))
+        say(f"\n{folder}: table and heat map\n")
+
+
+def _train_matrix(folder: Path, run: Run, settings: Settings) -> None:
+    key = json.dumps([run.config.model_dump(), settings.limit, run.fingerprint()], sort_keys=True)
+    finished = read(folder)
+    if finished and finished["key"] == key and not settings.overwrite:
+        return
+    if finished and not settings.overwrite:
+        raise ConfigError(
+            f"{folder} holds a matrix of another config or other data. Give --overwrite to replace it, or another "
+            "name with --set name=..."
+        )
+    with locked(folder) as work, bars.training(run.config.name) as progress:
+        cells = cross_corpus.run(run.data, run.config, Workspace(work, key, progress))
+        write(folder, run.config, run.data.labels, cells, key=key, limit=settings.limit)
+        shutil.rmtree(work)

@@ -10,7 +10,7 @@ from evaluation.checkpoint import tables
 from evaluation.scores.metrics import uar_score
 from evaluation.scores.significance import uar_interval
 from evaluation.studies.tested_folds import Numbered
-from evaluation.training.cross_validation import fit_fold
+from evaluation.training.fit import fit_fold
 from utils import plots
 from utils.config import Config
 from utils.dataset import Dataset

@@ -14,12 +14,19 @@ import numpy as np
 
 from evaluation.leakage import record
 from evaluation.leakage.rules import DISJOINT
+from evaluation.pages import report
 from evaluation.scores.metrics import uar_score
 from evaluation.scores.significance import FEWEST, uar_interval
-from evaluation.splits import folds
+from evaluation.splits.folds import draw_folds
 from evaluation.splits.groups import corpus_of
+from evaluation.training.plan import Settings
+from evaluation.training.run import Say, run_all
+from evaluation.training.runs import run_of
+from extract_feats.cache import read as cache
 from models.usage import Clips
 from prediction.predictor import Predictor
+from utils import cli
+from utils import config as configs
 from utils.config import Config, Split
 from utils.dataset import Dataset, Frames
 from utils.errors import ConfigError
@@ -93,7 +100,7 @@ def with_random_folds(config: Config, data: Dataset) -> Config:
         ConfigError: what ``check`` refuses.
     """
     check(config)
-    number = len(folds.folds(data, config.split.model_dump(), seed=config.seed))
+    number = len(draw_folds(data, config.split.model_dump(), seed=config.seed))
     split = Split(by="random", folds=number, holdout=config.split.holdout)
     return config.model_copy(update={"name": f"{config.name}.dependent", "split": split})
 
@@ -170,7 +177,7 @@ def other_corpus_row(folder: Path, trained: Dataset, other: Dataset, *, seed: in
         uar_lo=interval.lo,
         uar_hi=interval.hi,
         informative=interval.informative,
-        audit=_verdict(record.heard(folder), part),
+        audit=_verdict(record.training_clips(folder), part),
         meaning=MEANING[OTHER_CORPUS] + _monotony(predicted, part.labels) + _trial(limit),
     )
 
@@ -216,3 +223,41 @@ def _cells(row: Row) -> list[str]:
     interval = f"[{row.uar_lo:.3f}, {row.uar_hi:.3f}]" + ("" if row.informative else "?")
     counts = (str(row.n_clips), str(row.n_speakers))
     return [row.tested_on, row.protocol[:LONGEST], *counts, f"{row.uar:.3f}", interval]
+
+
+def compare_protocols(settings: Settings, other: str | None, say: Say) -> list[Row]:
+    """Train one config on seen and on unseen speakers, test it on another corpus, and print the table.
+
+    Args:
+        settings: of the call, with one config.
+        other: path of the config whose corpora, merge and drop are tested on, or None.
+        say: prints.
+
+    Raises:
+        ConfigError: what ``check`` refuses, or missing features.
+    """
+    config = configs.read(settings.config[0], list(settings.set))
+    check(config)
+    command = cli.command("preprocess.py", settings)
+    data = cache.dataset(config, settings.features, command=command, limit=settings.limit)
+    other_data = _other_clips(config, other, data.labels, settings) if other else None
+    stated = {SEEN: with_random_folds(config, data), UNSEEN: config}
+    runs = {tested_on: run_of(one, data, settings.checkpoints) for tested_on, one in stated.items()}
+    run_all(list(runs.values()), settings, say)
+    rows = [run_row(run.folder, tested_on) for tested_on, run in runs.items()]
+    folder = runs[UNSEEN].folder
+    if other_data is not None:
+        rows.append(other_corpus_row(folder, data, other_data, seed=config.seed, limit=settings.limit))
+    write(rows, folder / FILE)
+    report.refresh(folder)
+    say("\n".join(lines(rows, data.labels)))
+    return rows
+
+
+def _other_clips(config: Config, other: str, labels: Sequence[str], settings: Settings) -> Dataset:
+    """Return the clips of another config under this one's features; an error names the command that extracts them."""
+    combined = on_other_corpus(config, configs.read(other), labels)
+    recipe = {key: value for key, value in combined.model_dump().items() if key in ("rate", "clip", "features")}
+    overrides = [f"{key}={json.dumps(value)}" for key, value in recipe.items()]
+    command = cli.command("preprocess.py", settings, config=[other], set=overrides)
+    return cache.dataset(combined, settings.features, command=command, limit=settings.limit)

@@ -12,7 +12,7 @@ import numpy as np
 from evaluation.scores.metrics import uar_score
 from evaluation.scores.significance import Difference, Interval, holm, uar_difference, uar_interval
 from evaluation.studies.tested_folds import Numbered
-from evaluation.training.cross_validation import fit_fold
+from evaluation.training.fit import fit_fold
 from prediction import out_of_domain
 from utils import plugins
 from utils.config import Config
@@ -163,7 +163,7 @@ def answers(
     start = 0
     for done, (number, fold) in enumerate(run.folds, 1):
         model, _ = fit_fold(run.data, run.config, fold, number)
-        training_range = out_of_domain.of(run.data[fold.train])
+        training_range = out_of_domain.ranges_of(run.data[fold.train])
         rows = np.arange(start, start + len(fold.test))
         start += len(fold.test)
         for condition, clips in conditions.items():

@@ -1,11 +1,9 @@
 """Which folds of an experiment a study tests, and how its results are headed."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from evaluation.checkpoint.write import kind_text, marks
-from evaluation.splits import folds
-from evaluation.splits.folds import Fold
+from evaluation.checkpoint.protocol import Protocol
+from evaluation.splits.folds import Fold, draw_folds
 from utils.config import Config
 from utils.dataset import Dataset
 from utils.errors import ConfigError
@@ -26,20 +24,20 @@ def choose(data: Dataset, config: Config, numbers: Sequence[int] = ()) -> list[N
     Raises:
         ConfigError: a number that the split does not have, and what ``evaluation.splits.folds`` refuses.
     """
-    every = list(enumerate(folds.folds(data, config.split.model_dump(), seed=config.seed)))
+    every = list(enumerate(draw_folds(data, config.split.model_dump(), seed=config.seed)))
     if numbers and max(numbers) > len(every):
         raise ConfigError(f"--folds {max(numbers)}: {config.name} has {len(every)}.")
     return [every[number - 1] for number in numbers] if numbers else every
 
 
-def title(name: str, protocol: Mapping[str, Any], n_clips: int, tested: Sequence[Numbered]) -> str:
+def title(name: str, protocol: Protocol, n_clips: int, tested: Sequence[Numbered]) -> str:
     """Return what heads a study: name, kind of protocol, number of clips, folds, and what limits the result.
 
     Args:
         name: of the run.
-        protocol: ``protocol`` of metrics.json: ``speaker_disjoint``, ``limit`` and ``tuned`` are read.
+        protocol: of the run.
         n_clips: clips tested.
         tested: the folds tested.
     """
     names = ", ".join(fold.name for _, fold in tested) if len(tested) <= NAMED else f"{len(tested)} folds"
-    return f"{name}: {kind_text(protocol)}, {n_clips} clips, {names}{marks(protocol)}"
+    return f"{name}: {protocol.kind}, {n_clips} clips, {names}{protocol.caveats()}"

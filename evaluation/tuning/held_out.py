@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.splits import folds as splits
+from evaluation.splits.folds import draw_folds, holdout
 from evaluation.splits.groups import resolve, take_speakers
 from utils.config import Config, Split
 from utils.dataset import Dataset
@@ -32,7 +32,7 @@ def set_test_speakers_aside(data: Dataset, config: Config) -> tuple[Config, np.n
     """
     split = config.split
     if split.by == "official":
-        return config, splits.folds(data, split.model_dump(), seed=config.seed)[0].train
+        return config, draw_folds(data, split.model_dump(), seed=config.seed)[0].train
     if not split.holdout:
         if (data.speakers == "").any():
             raise ConfigError(
@@ -47,7 +47,7 @@ def set_test_speakers_aside(data: Dataset, config: Config) -> tuple[Config, np.n
             )
         held_out = np.unique(data.speakers[taken]).tolist()
         split = split.model_copy(update={"holdout": held_out, "folds": _folds_left(data, split, held_out)})
-    return config.model_copy(update={"split": split}), splits.holdout(data, split.model_dump())[0]
+    return config.model_copy(update={"split": split}), holdout(data, split.model_dump())[0]
 
 
 def _count(data: Dataset) -> int:

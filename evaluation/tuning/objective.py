@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from evaluation.scores import metrics
-from evaluation.splits import folds as splits
-from evaluation.training import cross_validation
+from evaluation.splits.folds import draw_folds
+from evaluation.training.fit import fit_fold
+from models.common import Report
 from utils.config import Config
 from utils.dataset import Dataset
 
 RUN_STEPS = 100_000  # steps below are numbers of folds; above: run * RUN_STEPS + epoch, of the first fold
 Step = Callable[[int, float, bool], None]  # called with the step's number, the UAR so far, whether another step follows
-Report = cross_validation.Report
 
 
 def cross_validated_uar(data: Dataset, config: Config, *, step: Step, report: Report = lambda line: None) -> float:
@@ -26,11 +26,11 @@ def cross_validated_uar(data: Dataset, config: Config, *, step: Step, report: Re
             epoch; what it raises ends the trial.
         report: called with each line that training reports.
     """
-    folds = splits.folds(data, config.split.model_dump(), seed=config.seed)
+    folds = draw_folds(data, config.split.model_dump(), seed=config.seed)
     counts = np.zeros((len(data.labels),) * 2, np.int64)
     for number, fold in enumerate(folds):
         epochs = _epoch_steps(number, len(folds), step, report)
-        model, _ = cross_validation.fit_fold(data, config, fold, number, report=epochs)
+        model, _ = fit_fold(data, config, fold, number, report=epochs)
         test = data[fold.test]
         counts += metrics.confusion(test.truth, model.probabilities(test.features).argmax(axis=1), len(data.labels))
         step(number + 1, float(metrics.uar(counts)), number + 1 < len(folds))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.training import cross_validation
+from evaluation.training.fit import fingerprint
 from evaluation.tuning.held_out import search_config, set_test_speakers_aside
 from evaluation.tuning.objective import Step, cross_validated_uar
 from evaluation.tuning.space import Space, with_values
@@ -76,7 +76,7 @@ class Search:
             "the config": self.base.model_dump_json(),
             "the folds": self.inner.split.model_dump_json(),
             "the space": {key: repr(distribution) for key, distribution in self.space.distributions.items()},
-            "the data": [cross_validation.fingerprint(data, recipe) for recipe, data in self.data.items()],
+            "the data": [fingerprint(data) for data in self.data.values()],
         }
 
     def describe(self) -> str:

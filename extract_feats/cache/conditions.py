@@ -9,24 +9,26 @@ import numpy as np
 
 from augmentation.base.variants import variants
 from extract_feats.base.recipe import Recipe
-from extract_feats.cache import fill as cache
+from extract_feats.cache.fill import fill
+from extract_feats.cache.scan import scan
 from extract_feats.cache.store import FeatureStore, key
+from extract_feats.cache.task import Task
 from utils.config import Config
 from utils.dataset import Dataset, Features
 
 
-def recipe(own: Recipe, section: Mapping[str, Any], seed: int) -> Recipe:
-    """Return the recipe of the features ``own`` under an augmentation ``{name, argument: value}``, complete.
+def recipe(clean: Recipe, section: Mapping[str, Any], seed: int) -> Recipe:
+    """Return the recipe of the features ``clean`` under an augmentation ``{name, argument: value}``, complete.
 
     It is the recipe of the first copy that ``augment: [{name, ...}]`` makes, so training can have made it already.
 
     Raises:
         ConfigError: a folder of recordings that is not there or holds none.
     """
-    return own.of_variant(variants([{**section, "copies": 1}], seed)[0])
+    return clean.of_variant(variants([{**section, "copies": 1}], seed)[0])
 
 
-def fill(
+def extract(
     config: Config,
     recipes: Sequence[Recipe],
     ids: Sequence[str],
@@ -42,15 +44,13 @@ def fill(
         recipes: what to extract.
         ids: of the clips, ``corpus/id``.
         features: the features folder.
-        jobs: processes; -1 one a core.
-        report: called with recipes done and recipes to do.
+        jobs: processes; -1 one per core.
+        report: called with clips done and clips to do, of each corpus.
     """
     wanted = set(ids)
-    scans = [replace(found, chosen=[u for u in found.chosen if u.id in wanted]) for found in cache.scan(config)]
-    for number, wanted_recipe in enumerate(recipes, 1):
-        for found in scans:
-            cache.fill(found, wanted_recipe, features, jobs=jobs)
-        report(number, len(recipes))
+    for corpus in scan(config):
+        some = replace(corpus, chosen=[u for u in corpus.chosen if u.id in wanted])
+        fill([Task(some, recipe) for recipe in recipes], features, jobs=jobs, progress=report)
 
 
 def stored(recipe: Recipe, data: Dataset, features: Path) -> np.ndarray:

@@ -60,7 +60,7 @@ def write_rejected(
     """
     there = {_below(path, root) for path in others} - {_below(path, root) for path in tried}
     rows = {(_below(r.path, root), recipe.folder, r.reason) for r in rejected}
-    rows |= {row for row in _read_rejected(folder) if row[1] != recipe.folder or row[0] in there}
+    rows |= {row for row in read_rejected(folder) if row[1] != recipe.folder or row[0] in there}
     aside = folder / "rejected.part"
     with aside.open("w", newline="", encoding="utf8", errors="backslashreplace") as file:  # a name need not be text
         writer = csv.writer(file)
@@ -73,7 +73,7 @@ def _below(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-def _read_rejected(folder: Path) -> list[tuple[str, str, str]]:
+def read_rejected(folder: Path) -> list[tuple[str, str, str]]:
     """Return path below the corpus's root, the recipe's folder and the reason of what was rejected so far."""
     path = folder / "rejected.csv"
     if not path.exists():
@@ -125,5 +125,5 @@ def read_clips(config: Config, entry: Mapping, features: Path, command: str) -> 
     utterances = [Utterance(*facts) for facts in zip(*columns.values(), strict=True)]
     known = zip(table["digest"].to_pylist(), table["seconds"].to_pylist(), strict=True)
     sounds = dict(zip(columns["id"], known, strict=True))
-    rejected = {(Path(made_from, path), recipe) for path, recipe, _ in _read_rejected(candidates[0].parent)}
+    rejected = {(Path(made_from, path), recipe) for path, recipe, _ in read_rejected(candidates[0].parent)}
     return utterances, sounds, rejected

@@ -1,12 +1,13 @@
 """Decoding and extracting files over processes, here or on a cluster; workers get paths and send features back."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
 from threadpoolctl import threadpool_limits
 
 from extract_feats.base.recipe import Recipe
@@ -16,8 +17,11 @@ from utils import cluster, plugins
 from utils.audio.decode import decode
 from utils.audio.prepare import Sound, inspect, prepare
 from utils.errors import DataError
+from utils.process_pool import KILLED, Processes
 
-KILLER = "every worker process that reads it dies"
+FEW = 8  # files below which starting processes takes longer than it saves
+Item = tuple[Path, tuple[int, ...]]  # a file, and the numbers of the stores that need its features
+Map = Callable[[Callable, Sequence[Item]], Iterator[tuple[Item, "Done | None"]]]
 
 
 class Done(NamedTuple):
@@ -25,81 +29,133 @@ class Done(NamedTuple):
 
     Attributes:
         path: the file.
-        stamped: its size and time before it was read; None if it is not there.
+        stamped: its size and time before it was read; None if it is not there, or kills whoever reads it.
         sound: what was decoded, or the reason why nothing was.
-        features: what was extracted, or the reason why nothing was; None: they are stored already.
+        features: number of a store -> what was extracted, or the reason why nothing was; None: they are stored already.
+        seconds: number of a store -> how long its features took, with an equal share of the decoding.
     """
 
     path: Path
     stamped: tuple[int, int] | None
     sound: Sound | str
-    features: np.ndarray | str | None
+    features: dict[int, np.ndarray | str | None]
+    seconds: dict[int, float]
 
 
-def work(todo: list[Path], store: FeatureStore, jobs: int, dask: str | None = None) -> Iterator[Done]:
-    """Yield what becomes of each file, in the order of completion.
+def work(
+    todo: Sequence[Item], stores: Sequence[FeatureStore], jobs: int, dask: str | None = None, *, careful: bool = False
+) -> Iterator[Done]:
+    """Yield what becomes of each file, in the order of completion. Each file is decoded once for all stores.
 
     Args:
         todo: the files.
-        store: what it holds is not extracted again.
-        jobs: processes, each computing with one thread; -1 one a core.
+        stores: what they hold is not extracted again.
+        jobs: processes, each computing with one thread; -1 one per core.
         dask: the address of a scheduler whose workers do it instead.
+        careful: a file has killed its process before: this process reads none, however few they are.
 
     Raises:
         ConfigError, DataError: the cluster cannot be used; see ``utils.cluster``.
     """
-    # as it is now: else each flush would give every worker a longer list of segments, to be opened again
-    store = FeatureStore(store.root.absolute(), store.recipe)
+    # as they are now: else each flush would give every worker a longer list of segments, to be opened again
+    stores = tuple(FeatureStore(store.root.absolute(), store.recipe) for store in stores)
+    function = partial(_one, stores=stores)
     if dask:
-        yield from _on_cluster(todo, store, dask)
-        return
-    if jobs == 1 or len(todo) < 8:  # starting processes takes longer
+        yield from _on_cluster(todo, function, stores, dask)
+    elif not careful and (jobs == 1 or len(todo) < FEW):
         with threadpool_limits(1):  # as in a worker: the same thread count, the same bits
-            yield from (_one(path, store) for path in todo)
-        return
-    with parallel_config("loky", inner_max_num_threads=1):
-        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(_one)(path, store) for path in todo)
+            yield from map(function, todo)
+    else:
+        with Processes(jobs) as processes:
+            yield from _survived(todo, partial(processes.map, function))
 
 
-def _on_cluster(todo: list[Path], store: FeatureStore, address: str) -> Iterator[Done]:
-    asked = {path.absolute(): path for path in todo}  # a worker has another working folder
+def _survived(todo: Sequence[Item], over: Callable[[Iterable[Item]], Iterator]) -> Iterator[Done]:
+    """Yield what becomes of each file over processes; of one that kills them, which of its features do."""
+    killers = []
+    for item, done in over(todo):
+        if done is None:
+            killers.append(item)
+        else:
+            yield done
+    for path, numbers in killers:
+        ((_, decoded),) = over([(path, ())])
+        if decoded is None or isinstance(decoded.sound, str):
+            reason = decoded.sound if decoded else KILLED
+            yield Done(path, None, reason, dict.fromkeys(numbers, reason), {})  # not put on record: it may be the
+            continue  # machine's fault
+        for (_, (number,)), done in over([(path, (number,)) for number in numbers]):
+            decoded.features[number] = done.features[number] if done else KILLED
+            decoded.seconds[number] = done.seconds[number] if done else 0.0
+        yield decoded
+
+
+def _on_cluster(todo: Sequence[Item], function: Callable, stores: Sequence[FeatureStore], address: str):
+    asked = {path.absolute(): path for path, _ in todo}  # a worker has another working folder
+    items = [(path.absolute(), numbers) for path, numbers in todo]
+    recipes = [store.recipe for store in stores]
     with cluster.Cluster(address) as workers:
-        workers.check(partial(unfit, store.recipe, next((path for path in asked if path.exists()), None)))
-        for path, done in workers.map(partial(_one, store=store), list(asked)):
-            if done is None:
-                done = Done(path, None, KILLER, KILLER)  # not put on record: it may be the machine's fault
-            elif not done.stamped and path.exists():
+        workers.check(partial(unfit, recipes, next((path for path in asked if path.exists()), None)))
+        for done in _survived(items, partial(workers.map, function)):
+            if not done.stamped and done.sound != KILLED and done.path.exists():
+                path = done.path
                 raise DataError(f"a Dask worker does not see {path}: all need the same folders under the same names.")
-            yield done._replace(path=asked[path])
+            yield done._replace(path=asked[done.path])
 
 
-def unfit(recipe: Recipe, path: Path | None) -> str:
+def unfit(recipes: Sequence[Recipe], path: Path | None) -> str:
     """Return why this process would not extract what the caller's would; "" if it does."""
-    version = plugins.call("features", {"name": recipe.plugin, **recipe.arguments}, "layout").version
-    if version != recipe.layout.version:
-        return f"its features are of version {version}, not {recipe.layout.version}: install the same requirements."
+    for recipe in recipes:
+        version = plugins.call("features", {"name": recipe.plugin, **recipe.arguments}, "layout").version
+        if version != recipe.layout.version:
+            return f"its features are of version {version}, not {recipe.layout.version}: install the same requirements."
     if path and not path.exists():
         return f"does not see {path}: it needs the same folders under the same names."
     return ""
 
 
-def _one(path: Path, store: FeatureStore) -> Done:
-    """Decode, digest and extract one file."""
+def _one(item: Item, stores: Sequence[FeatureStore]) -> Done:
+    """Decode and digest one file, and extract what its stores lack."""
+    path, numbers = item
+    started = time.perf_counter()
     try:
         stamped = stamp(path)
     except OSError as error:
-        return Done(path, None, f"{error.strerror}.", f"{error.strerror}.")
+        reason = f"{error.strerror}."
+        return Done(path, None, reason, dict.fromkeys(numbers, reason), {})
     try:
         samples, source_rate = decode(path)
         sound = inspect(samples, source_rate)
     except DataError as error:
         reason = str(error).removeprefix(f"{path}: ")
-        return Done(path, stamped, reason, reason)
-    if store.has([key(sound.digest)])[0]:
-        return Done(path, stamped, sound, None)
-    recipe = store.recipe
-    try:
-        wave = prepare(samples, source_rate, recipe.rate, **recipe.clip)
-        return Done(path, stamped, sound, recipe.extract(recipe.varied(wave, sound.digest)))
-    except DataError as error:
-        return Done(path, stamped, sound, str(error))
+        return Done(path, stamped, reason, dict.fromkeys(numbers, reason), {})
+    missing = {number: stores[number].recipe for number in numbers if not stores[number].has([key(sound.digest)])[0]}
+    shared = (time.perf_counter() - started) / max(len(missing), 1)
+    features, seconds = _extracted(samples, source_rate, sound.digest, missing)
+    seconds = {number: own + shared for number, own in seconds.items()}
+    return Done(path, stamped, sound, dict.fromkeys(numbers) | features, seconds)
+
+
+def _extracted(samples: np.ndarray, source_rate: int, digest: str, recipes: dict[int, Recipe]) -> tuple[dict, dict]:
+    """Return features, or why there are none, and seconds, by number.
+
+    Recipes of the same rate and clip settings share the prepared wave, those of the same copy the copy. One of each is
+    held at a time. A plug-in may change the array that it gets, so that it gets a copy where another one follows.
+    """
+    features, seconds = {}, {}
+    wave = copy = prepared = varied = None
+    ordered = sorted(recipes.items(), key=lambda pair: (pair[1].wave, pair[1].copy))
+    for (number, recipe), (_, after) in zip_longest(ordered, ordered[1:], fillvalue=(None, None)):
+        started = time.perf_counter()
+        try:
+            if recipe.wave != prepared:
+                wave, prepared = prepare(samples, source_rate, recipe.rate, **recipe.clip), recipe.wave
+            if recipe.copy != varied:
+                again = after is not None and after.wave == recipe.wave
+                copy, varied = recipe.varied(wave.copy() if again else wave, digest), recipe.copy
+            again = after is not None and after.copy == recipe.copy
+            features[number] = recipe.extract(copy.copy() if again else copy)
+        except DataError as error:
+            features[number] = str(error)
+        seconds[number] = time.perf_counter() - started
+    return features, seconds

@@ -109,6 +109,7 @@ def dataset(config: Config, features: Path, *, command: str, limit: int | None =
         digests=np.array(digests),
         facts=facts,
         variants=tuple(variants),
+        recipe=identity(config),
     )
 
 

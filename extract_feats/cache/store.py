@@ -168,7 +168,7 @@ class FeatureStore:
                 path.unlink()
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=256)  # more than the recipes of one call
 def _opened(root: Path, recipe: Recipe, segments: tuple[str, ...]) -> FeatureStore:
     return FeatureStore(root, recipe)  # the segments are only part of the cache's key
 

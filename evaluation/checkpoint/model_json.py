@@ -1,0 +1,74 @@
+"""model.json: all that prediction needs beside the graphs, and where the model comes from."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from evaluation.checkpoint import protocol
+from evaluation.checkpoint.metrics_json import uar_text
+from evaluation.splits.folds import holdout
+from models.common import EmotionModel
+from prediction import out_of_domain
+from utils import plugins
+from utils.config import Config
+from utils.dataset import Dataset, Frames
+
+LIBRARIES = ("keras", "tensorflow", "scikit-learn", "librosa", "opensmile", "numpy", "onnxruntime")
+
+
+def card(
+    config: Config, data: Dataset, model: EmotionModel, scored: Mapping[str, Any], fingerprint: str
+) -> dict[str, Any]:
+    """Return the content of model.json.
+
+    Args:
+        config: of the run.
+        data: all clips, those held out too.
+        model: the one that is shipped.
+        scored: the content of metrics.json.
+        fingerprint: digest of the data and of the weights that training began with.
+    """
+    notes = [plugins.get("corpora", entry["name"]).constants.get("NOTE") for entry in config.corpora]
+    return {
+        "name": config.name,
+        "labels": list(data.labels),
+        **(model.card() if config.members else _inputs(config, data, model)),
+        "model": config.model,
+        "corpora": sorted(set(data.facts["corpus"].tolist())),
+        "notes": sorted({note for note in notes if note}),
+        "protocol": scored["protocol"],
+        "uar": scored["uar"],
+        "uar_ci95": scored["uar_ci95"],
+        "evidence": f"UAR {uar_text(scored)}, {protocol.read(scored['protocol']).describe()}",
+        "temperature": scored["calibration"]["temperature"] if scored["calibration"] else 1.0,
+        "conformal": scored["conformal"],
+        "fingerprint": fingerprint,
+        "versions": _versions(),
+    }
+
+
+def _inputs(config: Config, data: Dataset, model: EmotionModel) -> dict[str, Any]:
+    """What the graph of a single model reads, and how that is made of a wav."""
+    arguments = {key: value for key, value in config.features.items() if key != "name"}
+    layout = plugins.get("features", config.features["name"]).load().layout(**arguments)
+    speaker = config.normalise == "speaker"
+    trained = data[holdout(data, config.split.model_dump())[0]]
+    return {
+        "features": config.features,
+        "feature_version": layout.version,
+        "frames": isinstance(data.features, Frames),
+        "rate": config.rate,
+        "clip": config.clip.model_dump(),
+        "normalise": config.normalise,
+        "training_statistics": {"mean": model.mean_.tolist(), "std": model.std_.tolist()} if speaker else None,
+        "familiar": out_of_domain.ranges_of(trained),
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):  # not everyone has installed openSMILE, or under this very name
+            versions[name] = version(name)
+    return versions

@@ -9,16 +9,14 @@ from utils import cli
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    from prediction.predictor import Predictor
+    from prediction import Recogniser
 
-    predictor = Predictor(options.checkpoint)
+    predictor = Recogniser.open(options.checkpoint).predictor  # refuses features that are no longer those of training
     configs = _configs(predictor.card, options)  # an error in the last one is found before the first evaluation
     from evaluation.checkpoint.text import text
     from evaluation.pages import report
     from evaluation.studies import clip_configs, extracted_clips, other_clips
-    from prediction.extractor import Extractor
 
-    Extractor(predictor.card)  # refuses features that are no longer those of training
     for config in configs:
         members = [clip_configs.with_recipe(config, card) for card in predictor.card.get("members", [predictor.card])]
         data = extracted_clips.load(

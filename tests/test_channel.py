@@ -6,7 +6,7 @@ import toy
 
 from augmentation import clipping, gaussian_noise, telephone
 from extract_feats import channel
-from prediction import out_of_domain as familiarity
+from prediction import out_of_domain
 from utils.dataset import Frames
 
 RATE = 16000
@@ -77,12 +77,12 @@ def clips(speakers: int, seed: int, changed=lambda wave: wave) -> tuple[np.ndarr
 
 
 def given(known, features, measures) -> list[set[str]]:
-    return [{hint["hint"] for hint in found} for found in familiarity.hints(known, features, measures)]
+    return [{hint["hint"] for hint in found} for found in out_of_domain.hints(known, features, measures)]
 
 
 @pytest.fixture(scope="module")
 def known() -> dict:
-    return familiarity.learned(*clips(12, 1))
+    return out_of_domain.training_ranges(*clips(12, 1))
 
 
 def test_strangers_recorded_alike_get_hardly_a_hint(known):
@@ -106,16 +106,16 @@ def test_a_change_of_the_sound_is_named(known, hint, change):
     features, _, measures = clips(4, 3, change)
     found = given(known, features, measures)
     assert np.mean([hint in hints for hints in found]) > 0.9
-    (one, *_) = (h for h in familiarity.hints(known, features, measures)[0] if h["hint"] == hint)
+    (one, *_) = (h for h in out_of_domain.hints(known, features, measures)[0] if h["hint"] == hint)
     assert set(one) == {"hint", "value", "limit", "text"} and one["text"].startswith(f"{hint}: ")
-    side = next(end for (_, end), (name, _) in familiarity.HINTS.items() if name == hint)
+    side = next(end for (_, end), (name, _) in out_of_domain.HINTS.items() if name == hint)
     assert (one["value"] < one["limit"]) == (side == "low")
 
 
 @pytest.mark.parametrize("kind", ["vector", "frames"])
 def test_features_far_from_the_training_set_are_unfamiliar(kind):
     train, test = toy.dataset(kind, speakers=20, dims=20), toy.dataset(kind, speakers=20, dims=20, seed=0)
-    known = familiarity.learned(train.features, train.speakers, {})
+    known = out_of_domain.training_ranges(train.features, train.speakers, {})
     assert known["ranges"] == {} and len(known["mean"]) == (40 if kind == "frames" else 20)
     strange = [np.asarray(clip) + 5 * train_scale(train.features) for clip in test.features]
     assert all(hints == {"unfamiliar"} for hints in given(known, strange, {}))
@@ -130,24 +130,24 @@ def train_scale(features) -> np.ndarray:
 
 def test_the_distance_is_the_root_mean_square_of_standardised_features():
     features = rng().standard_normal((500, 6))
-    known = familiarity.learned(features, np.repeat([f"s{n}" for n in range(10)], 50), {})
+    known = out_of_domain.training_ranges(features, np.repeat([f"s{n}" for n in range(10)], 50), {})
     assert known["distance"] == pytest.approx(np.quantile(np.sqrt(np.mean(features**2, axis=1)), 0.99), rel=0.05)
     far = np.array(known["mean"]) + np.array(known["std"]) * 4
-    (found,) = familiarity.hints(known, [far], {})
+    (found,) = out_of_domain.hints(known, [far], {})
     assert found[0]["value"] == pytest.approx(4, abs=0.01) and found[0]["limit"] == round(known["distance"], 3)
 
 
 def test_a_range_needs_clips_and_leaves_out_what_was_not_measured():
     features, who, measures = clips(2, 4)
-    assert familiarity.learned(features[:19], who[:19], {k: v[:19] for k, v in measures.items()}) is None
+    assert out_of_domain.training_ranges(features[:19], who[:19], {k: v[:19] for k, v in measures.items()}) is None
     half = {name: np.where(np.arange(24) % 2, np.nan, values) for name, values in measures.items()}
-    assert familiarity.learned(features, who, half)["ranges"] == {}
+    assert out_of_domain.training_ranges(features, who, half)["ranges"] == {}
     some = {name: np.where(np.arange(24) < 2, np.nan, values) for name, values in measures.items()}
-    low, high = familiarity.learned(features, who, some)["ranges"]["seconds"]
+    low, high = out_of_domain.training_ranges(features, who, some)["ranges"]["seconds"]
     assert low == pytest.approx(measures["seconds"][2:].min(), abs=0.35) and np.isfinite(high)
 
 
 def test_clips_of_unknown_speakers_are_strangers_to_one_another():
     features = rng().standard_normal((100, 4))
-    one, two = (familiarity.learned(features, np.full(100, who), {}) for who in ("", "anna"))
+    one, two = (out_of_domain.training_ranges(features, np.full(100, who), {}) for who in ("", "anna"))
     assert one == two and np.isfinite(one["distance"])

@@ -38,9 +38,7 @@ class Finished:
 
     def licences(self, *kinds: str) -> list[tuple[str, str]]:
         """Return what the model is made with and the licence of each, as the plug-ins of these kinds state."""
-        names = {("corpora", entry["name"]) for entry in self.config["corpora"]}
-        names |= {("models", self.card["model"]["name"])}
-        names |= {("features", name) for section in self.features for name in licences.features(section)}
+        names = {("corpora", entry["name"]) for entry in self.config["corpora"]} | licences.used(self.card)
         return licences.stated(pair for pair in names if pair[0] in kinds)
 
     def table(self, name: str) -> list[dict[str, str]]:

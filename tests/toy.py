@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from corpora.base import synthesis
 from utils import cli
 from utils.dataset import Dataset, Frames
 from utils.plugins import arguments as plugin_arguments
@@ -15,14 +16,9 @@ from utils.plugins import every
 
 LABELS = ("angry", "sad", "neutral")
 MODELS = {name: plugin for name, plugin in every("models").items() if plugin.constants["INPUT"] != "members"}
+SPEECH_RATE = 16000  # Hz of ``toy_speech``
 # several chunks in a clip of 9 to 31 frames
-CHUNKS = {
-    "chunk": 12,
-    "hop": 6,
-    "filters": [8, 16],
-    "pools": [2, 2],
-    "units": 32,
-}
+CHUNKS = {"chunk": 12, "hop": 6, "filters": [8, 16], "pools": [2, 2], "units": 32}
 SETTINGS = {  # small models, because tests spend their time on compiling and converting them; no weights to download
     "cnn2d": {"filters": [16, 32], "pools": [2, 2], "dense": 32},
     "cnn_lstm": {"filters": [16, 32], "units": 32},
@@ -114,3 +110,10 @@ def write_config(folder: Path, stem: str, **keys) -> Path:
     path = folder / f"{stem}.yaml"
     path.write_text(yaml.safe_dump(content | keys), encoding="utf8")
     return path
+
+
+def toy_speech(seconds_of_silence: float = 1.0) -> np.ndarray:
+    """Return silence, a synthetic sentence said twice, silence; 16 kHz."""
+    voice = synthesis.say(synthesis.voice(1, seed=1), "angry", 1, seed=1)[0]
+    silence = np.zeros(round(seconds_of_silence * SPEECH_RATE), np.float32)
+    return np.concatenate([silence, voice, voice, silence]).astype(np.float32)

@@ -26,7 +26,7 @@ TERMS = {
     "uar_ci95": Term(
         "95 % interval",
         "range of the UAR if other speakers of this kind were tested",
-        "Bootstrapped over speakers. Two models with overlapping intervals may still differ: compare them in pairs.",
+        "Bootstrapped over speakers. Models with overlapping intervals may still differ: compare in pairs.",
     ),
     "uar_ci95_lo": Term("95 % interval, low", "the low end of the interval of the UAR"),
     "uar_ci95_hi": Term("95 % interval, high", "the high end of the interval of the UAR"),

@@ -53,7 +53,7 @@ TERMS = {
     "support": Term("clips", "number of clips with this emotion"),
     "log_loss": Term(
         "log loss",
-        "mean of -ln(probability of the true emotion); 0 is best",
+        "mean of -ln(probability of the truth); 0 is best",
         "Confident errors cost most; guessing costs ln(number of emotions).",
     ),
     "brier": Term(

@@ -200,7 +200,7 @@ def test_calibration_on_clips_that_were_fitted_on(tmp_path, monkeypatch):
         rows = np.arange(len(part))
         return [(rows, rows[::2]), (rows, rows[1::2])]
 
-    monkeypatch.setattr(SklearnModel, "_grouped", sloppy)
+    monkeypatch.setattr(SklearnModel, "_calibration_folds", sloppy)
     found = audited(dataset(), config(), tmp_path)
     caught(found, "calibration", "clips that its estimator was fitted on")
 

@@ -27,23 +27,23 @@ def page() -> None:
 
     from utils.errors import UserError
     from web import inputs, results, text
-    from web.state import Kept
+    from web.state import VisitorCache
 
     st.set_page_config(page_title="Speech emotion recognition", layout="centered")
     st.title("Speech emotion recognition", anchor=False)
     st.markdown(text.PURPOSE)
-    kept = Kept()
+    cache = VisitorCache()
     try:
         models, coverage = inputs.choice(_checkpoints())
-        sounds = inputs.recordings(kept)
-        voices = inputs.voices(models, kept)
+        sounds = inputs.recordings(cache)
+        speakers = inputs.speakers(models, cache)
         if len(sounds) == 1:
-            results.one(sounds[0], models, voices, coverage, kept)
+            results.one(sounds[0], models, speakers, coverage, cache)
         elif sounds:
-            results.many(sounds, models, voices, coverage, kept)
+            results.many(sounds, models, speakers, coverage, cache)
     except UserError as error:
         st.error(text.code(str(error)))
-    kept.forget_others()
+    cache.forget_others()
 
 
 def _checkpoints() -> Path:

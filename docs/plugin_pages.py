@@ -48,43 +48,6 @@ READS = {
     "frames": "Reads frames.", "vector": "Reads a vector; of frames their statistics over time.",
     "either": "Reads frames or a vector.", "members": "Reads the probabilities of finished runs.",
 }  # fmt: skip
-SHARED = {  # what models mean by an argument whose docstring does not say it
-    "models.dnn": {
-        "units": "width of the recurrent layer, each way if it runs both ways",
-        "depth": "number of such layers, one after another",
-        "filters": "of a convolution; a list has an entry a layer",
-        "kernel": "width of a convolution, in frames (of a vector, in values)",
-        "kernels": "a branch each, the width of its convolutions",
-        "pool": "frames that become one",
-        "pools": "frames and bands that become one, an entry a layer",
-        "dense": "width of the layer before the softmax; a list: of several",
-        "dropout": "share of the values dropped while training, 0 to 1",
-        "layers": "of the encoder",
-        "heads": "of the attention",
-        "feed_forward": "width inside a layer of the encoder",
-        "width": "of the encoder",
-        "chunk": "frames a chunk",
-        "window": "frames a window",
-        "hop": "frames from one chunk or window to the next",
-    },
-    "models.ml": {
-        "C": "inverse of the penalty's weight; the smaller, the simpler the model",
-        "kernel": "shape of the boundary: `linear` straight, the others curved",
-        "gamma": "how far a clip reaches, as scikit-learn has it",
-        "class_weight": "`balanced` weighs rare emotions up",
-        "iterations": "at most",
-        "units": "width of a hidden layer",
-        "depth": "hidden layers; of a forest, the greatest depth of a tree",
-        "alpha": "weight of the squared penalty",
-        "learning_rate": "step of the optimiser",
-        "batch_size": "clips an update",
-        "neighbours": "how many vote",
-        "weights": "whether nearer ones count more",
-        "shrinkage": "of the covariance, 0 to 1",
-        "trees": "how many",
-        "leaf": "fewest clips in a leaf",
-    },
-}
 MOST_NAMED = 8  # experiments that a plug-in's page names
 MADE = {"models.dnn": "A Keras network.", "models.ml": "A scikit-learn estimator."}
 ON = {"frames": "On frames, while a network trains.", "either": "On frames or vectors, while a network trains."}
@@ -125,7 +88,7 @@ def _plugin(kind: str, plugin: Plugin) -> str:
     parts += [ON.get(constants.get("ON")), f"```yaml\n{KINDS[kind].key}: {_sample(kind, plugin)}\n```", "## Arguments"]
     if kind != "corpora":
         parts.append(f"`{plugin.kind.function}(...)`: {words.markdown(lead)}")
-    parts.append(_arguments(plugin, SHARED.get(plugin.package, {}) | meanings))
+    parts.append(_arguments(plugin, meanings))
     users = [f"`{name}`" for name, raw in experiments().items() if plugin.name in _named(raw.get(KINDS[kind].key))]
     if users:
         more = f" and {len(users) - MOST_NAMED} [more](../experiments.md)" if len(users) > MOST_NAMED else ""

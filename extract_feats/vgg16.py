@@ -7,7 +7,9 @@ A clip's log-mel frames (as ``logmel`` makes them at its default frame sizes) ge
 whole clip, so that its level does not count, and are scaled to the contrast of the photographs, as in the network
 ``vgg16`` of the zoo; there the training set's statistics of each band scale them. Windows of 128 frames every 64;
 frames after the last whole window are dropped, a shorter clip is padded to one; the last pooling is averaged. Simonyan
-& Zisserman 2015, arXiv 1409.1556; weights: CC BY 4.0, www.robots.ox.ac.uk/~vgg/research/very_deep.
+& Zisserman 2015, arXiv 1409.1556.
+
+Licence: CC BY 4.0, the weights that were trained on ImageNet, www.robots.ox.ac.uk/~vgg/research/very_deep.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The class that runs a config's model: Keras networks and scikit-learn estimators, imported when asked for."""
+"""The class that runs a config's model; its framework is imported only when it is needed."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

@@ -1,14 +1,14 @@
-"""One answer out of the members of an ensemble: the numbers of its model.json at work, with numpy alone."""
+"""Combines the probabilities of an ensemble's members by the numbers in its model.json, with numpy alone."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-SMALLEST = 1e-6  # probability below which a logarithm says nothing more; predictions.csv has six digits
+SMALLEST = 1e-6  # smaller probabilities count as this one; predictions.csv has six digits
 
 
 def logarithms(probabilities: np.ndarray) -> np.ndarray:
-    """Return (n, members * classes): the log-probabilities of n clips side by side, in nats."""
+    """Return the natural logarithms of the members' probabilities side by side, (n, members, classes) -> (n, -1)."""
     return np.log(np.maximum(probabilities, SMALLEST)).reshape(len(probabilities), -1)
 
 

@@ -1,4 +1,4 @@
-"""Starting from a trained network, and keeping some of its layers as they are, for good or for a while."""
+"""Fine-tuning: start from a trained network, freeze some of its layers, unfreeze them later."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,34 +10,39 @@ from utils.plugins import nearest
 
 
 def networks(checkpoint: Path) -> list[keras.Model]:
-    """Return the networks of a checkpoint, one a run.
+    """Return the networks of a checkpoint, one per run.
 
     Raises:
-        ConfigError: it is not one of a network.
+        ConfigError: the checkpoint has no model.keras.
     """
     file = checkpoint / "model.keras"
     if not file.is_file():
         raise ConfigError(f"init: {checkpoint} holds no model.keras. Give a trained network, checkpoints/NAME.")
-    from models import layers  # noqa: F401 (what the file's own layers are made of)
+    from models import layers  # noqa: F401 (registers the layers that the file refers to)
 
     return [layer for layer in keras.saving.load_model(file).layers if isinstance(layer, keras.Model)]
 
 
 def start_from(network: keras.Model, sources: Sequence[keras.Model], run: int) -> None:
-    """Copy the weights of a run's network, layer by layer; the last layer stays new where the labels differ in number.
+    """Copy the weights of a trained network, layer by layer; the last layer stays new if the number of labels differs.
+
+    Args:
+        network: receives the weights.
+        sources: networks of a checkpoint; run n starts from number n, modulo how many there are.
+        run: from 0.
 
     Raises:
         ConfigError: layers whose shapes do not match, by name.
     """
     source = sources[run % len(sources)]
-    mine, theirs = _weighted(network), _weighted(source)
-    if len(mine) != len(theirs):
-        raise ConfigError(f"init: its network has {len(theirs)} layers with weights, this one {len(mine)}.")
-    for layer, other in zip(mine, theirs, strict=True):
+    layers, source_layers = _weighted(network), _weighted(source)
+    if len(layers) != len(source_layers):
+        raise ConfigError(f"init: its network has {len(source_layers)} layers with weights, this one {len(layers)}.")
+    for layer, other in zip(layers, source_layers, strict=True):
         shapes = [[tuple(w.shape) for w in one.weights] for one in (layer, other)]
         if shapes[0] == shapes[1]:
             layer.set_weights(other.get_weights())
-        elif layer is not mine[-1] or shapes[0][0][0] != shapes[1][0][0]:
+        elif layer is not layers[-1] or shapes[0][0][0] != shapes[1][0][0]:
             raise ConfigError(
                 f"init: layer {layer.name} has weights {shapes[0]} here and {shapes[1]} there. "
                 "Use the same features and the same model arguments."
@@ -45,10 +50,10 @@ def start_from(network: keras.Model, sources: Sequence[keras.Model], run: int) -
 
 
 def freeze(network: keras.Model, names: Sequence[str]) -> None:
-    """Let the named layers learn no more.
+    """Stop the named layers from learning.
 
     Raises:
-        ConfigError: a name that no layer has; the nearest and all are given.
+        ConfigError: no layer with weights has the name; the nearest and all are given.
     """
     known = [layer.name for layer in _weighted(network)]
     for name in names:
@@ -58,15 +63,15 @@ def freeze(network: keras.Model, names: Sequence[str]) -> None:
 
 
 def frozen(network: keras.Model) -> list[keras.layers.Layer]:
-    """Return the layers with weights that do not learn, those of networks within the network among them."""
+    """Return the layers with weights that do not learn, also those of networks inside the network."""
     return [layer for layer in _leaves(network) if layer.weights and not layer.trainable]
 
 
 def unfreeze(network: keras.Model) -> None:
-    """Let every layer learn, but for frozen batch normalisation.
+    """Let every layer learn except frozen batch normalisation.
 
-    That one goes on normalising by the averages it came with: those of the few clips of a fine-tuning would spoil the
-    layers behind it.
+    It keeps the running averages that it came with: those of the few clips of a fine-tuning would harm the layers
+    after it.
     """
     for layer in network.layers:
         if isinstance(layer, keras.Model):

@@ -1,4 +1,4 @@
-"""Keras networks as emotion models: scaled inside the graph, trained with early stopping, shipped as ONNX."""
+"""Keras networks as emotion models: scaled inside the graph, trained with early stopping, exported to ONNX."""
 
 import logging
 import os
@@ -19,12 +19,12 @@ from utils.config import Train
 from utils.dataset import Dataset, Features
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with capture_output():  # TensorFlow announces its builds on every start
+with capture_output():  # TensorFlow writes about its build on every start
     import keras
 
     from models import attention_map, finetune, layers, training
-for chatter in ("tensorflow", "tf2onnx"):  # retracing and conversion notes; errors are exceptions
-    logging.getLogger(chatter).setLevel(logging.ERROR)
+for logger in ("tensorflow", "tf2onnx"):  # notes on retracing and conversion; errors are exceptions
+    logging.getLogger(logger).setLevel(logging.ERROR)
 
 
 if keras.backend.backend() == "tensorflow":
@@ -35,15 +35,15 @@ if keras.backend.backend() == "tensorflow":
 
 
 def device() -> str:
-    """Return what trains, in words: "GPU:0 (tensorflow)"."""
-    found = keras.distribution.list_devices()
-    best = next((name for name in found if "cpu" not in name.lower()), found[0])
+    """Return the device and backend that train, e.g. "GPU:0 (tensorflow)"."""
+    devices = keras.distribution.list_devices()
+    best = next((name for name in devices if "cpu" not in name.lower()), devices[0])
     return f"{best.upper()} ({keras.backend.backend()})"
 
 
 @contextmanager
 def precision(mixed: bool) -> Iterator[None]:
-    """Build layers that compute in float16, if asked for."""
+    """Build the layers of this block to compute in float16 if ``mixed``, else in float32."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16" if mixed else "float32")
     try:
@@ -53,7 +53,18 @@ def precision(mixed: bool) -> Iterator[None]:
 
 
 def build_network(section: Mapping[str, Any], plugin, *, frames: bool, dims: int, n_classes: int) -> keras.Model:
-    """Return the uncompiled network of a config's ``model`` section."""
+    """Return the uncompiled network of a config's ``model`` section.
+
+    Args:
+        section: ``name`` and arguments.
+        plugin: the file of that name.
+        frames: whether it reads frames (B, T, dims) or vectors (B, dims).
+        dims: of the features.
+        n_classes: 2 or more.
+
+    Raises:
+        ConfigError: arguments that do not fit the features.
+    """
     arguments = {key: value for key, value in section.items() if key != "name"}
     return plugin.load().build((None, dims) if frames else (dims,), n_classes, **arguments)
 
@@ -63,7 +74,12 @@ def _average(tensors: list[keras.KerasTensor]) -> keras.KerasTensor:
 
 
 class KerasModel(EmotionModel):
-    """A network of models/dnn/; several runs, if asked for, whose probabilities are averaged."""
+    """A network of models/dnn/, or several (``train.runs``) whose probabilities are averaged.
+
+    Attributes:
+        networks_: one fitted network per run; they take scaled features.
+        progress_: one ``training.Progress`` per run.
+    """
 
     file = "model.keras"
 
@@ -80,15 +96,26 @@ class KerasModel(EmotionModel):
         state: Path | None = None,
         report: Report = lambda line: None,
     ) -> None:
-        """Train ``train.runs`` networks; ``state`` is a folder for what resuming needs."""
+        """Train ``train.runs`` networks.
+
+        Args:
+            data, statistics: the clips and what scales each.
+            validation: the same of the clips that decide when to stop.
+            train: a config's ``train`` section.
+            augment: steps ``{name, argument: value}`` on the features of each batch.
+            init: checkpoint to start from.
+            freeze: names of layers that do not learn.
+            state: folder for files that a stopped training resumes from.
+            report: called after each epoch with ``run``, ``runs``, ``device`` and the keys of ``Trainer.fit``.
+        """
         self.usage.add("fit", data)
         if validation:
             self.usage.add("validation", validation[0])
-        held = (validation[0].features, validation[1], validation[0].truth) if validation else None
+        held_out = (validation[0].features, validation[1], validation[0].truth) if validation else None
         self.networks_, self.progress_ = [], []
         for run in range(train.runs):
             seed = self.seed + 1000 * run
-            keras.utils.clear_session(free_memory=False)  # layers are named alike in every run, for ``freeze``
+            keras.utils.clear_session(free_memory=False)  # the same layer names in every run, for ``freeze``
             keras.utils.set_random_seed(seed)
             with precision(train.mixed_precision):
                 network = self._build()
@@ -100,9 +127,9 @@ class KerasModel(EmotionModel):
             trainer = training.Trainer(network, train, seed=seed, state=file, augment=augment)
             line = {"run": run + 1, "runs": train.runs, "device": device()}
             progress = trainer.fit(
-                (data.features, statistics, data.truth), held, lambda epoch, line=line: report(line | epoch)
+                (data.features, statistics, data.truth), held_out, lambda epoch, line=line: report(line | epoch)
             )
-            if train.mixed_precision:  # what is shipped computes in float32
+            if train.mixed_precision:  # the saved network computes in float32
                 trained, network = network, self._build()
                 network.set_weights(trained.get_weights())
             network.name = f"network_{run + 1}"  # unique in the graph that averages them
@@ -115,72 +142,74 @@ class KerasModel(EmotionModel):
 
     @property
     def best_epoch(self) -> int:
-        """Return the median over the runs of the epoch that validation liked best."""
+        """The epoch of the best validation UAR, the median over the runs."""
         return max(1, round(float(np.median([p.best_epoch for p in self.progress_]))))
 
     @property
     def histories(self) -> list[dict[str, list[float]]]:
+        """Per run: loss, val_loss and val_uar of each epoch."""
         return [progress.history for progress in self.progress_]
 
     def probabilities(self, features: Features, statistics: Statistics | None = None) -> np.ndarray:
+        """Return (n, classes) float32, averaged over the runs, after the temperature."""
         statistics = statistics or self.global_statistics(len(features))
-        found = np.mean([training.predict(n, features, statistics) for n in self.networks_], axis=0)
-        return apply_temperature(found, self.temperature_)
+        averaged = np.mean([training.predict(n, features, statistics) for n in self.networks_], axis=0)
+        return apply_temperature(averaged, self.temperature_)
 
     def attention(self, features: Features, statistics: Statistics | None = None) -> list[np.ndarray]:
-        """Return how much each frame of each clip weighed in its pooling: (frames,) float32 a clip, sum 1.
+        """Return the weight of each frame in the attention, per clip (frames,) float32 of sum 1.
 
-        Where attention sees steps of several frames (pooling, chunks), a step's weight is shared evenly by the real
-        frames it covers; frames behind the last whole chunk have weight 0. Averaged over the attention layers of a
-        network, and over the runs.
+        Where a step of the attention covers several frames (pooling, chunks), its weight is shared evenly by the real
+        ones among them; frames after the last whole chunk have weight 0. The weights are averaged over the attention
+        layers of a network, and over the runs.
 
         Raises:
             ConfigError: the network has no attention.
         """
-        readers = self._attending()
-        if not readers:
+        networks = self._with_attention_map()
+        if not networks:
             raise attention_error(self.section["name"])
         statistics = statistics or self.global_statistics(len(features))
-        found: list[np.ndarray] = [np.empty(0)] * len(features)
+        weights: list[np.ndarray] = [np.empty(0)] * len(features)
         for batch in training.batches(features, 64):
             ready = training.inputs(training.scaled(features[batch], statistics[batch]))
-            weights = np.mean([reader.predict_on_batch(ready)[1] for reader in readers], axis=0)  # (B, T)
-            for clip, row in zip(batch, weights, strict=True):
-                found[clip] = row[: features.lengths[clip]]
-        return found
+            padded = np.mean([network.predict_on_batch(ready)[1] for network in networks], axis=0)  # (B, T)
+            for clip, row in zip(batch, padded, strict=True):
+                weights[clip] = row[: features.lengths[clip]]
+        return weights
 
-    def _attending(self) -> list[keras.Model]:
-        """The networks with their attention weights as a second output; none if they have no attention."""
-        return [reader for reader in map(attention_map.with_attention_map, self.networks_) if reader]
+    def _with_attention_map(self) -> list[keras.Model]:
+        """Return the networks with their attention weights as a second output; none if they have no attention."""
+        return [network for network in map(attention_map.with_attention_map, self.networks_) if network]
 
-    def serving(self, *, attending: bool = False) -> keras.Model:
+    def serving(self, *, attention: bool = False) -> keras.Model:
         """Return the network from raw features to averaged probabilities, scaler and temperature included.
 
         Args:
-            attending: with the averaged attention weights (B, T) as a second output, if the networks have any.
+            attention: add the averaged attention weights (B, T) as a second output, if the networks have any.
         """
         dims = len(self.mean_)
         features = keras.Input((None, dims) if self.frames_ else (dims,), name="features")
-        given = [features]
+        inputs = [features]
         lengths = keras.Input((), dtype="int64", name="lengths") if self.frames_ else None
-        given += [lengths] if self.frames_ else []
+        inputs += [lengths] if self.frames_ else []
         speaker = [keras.Input((dims,), name=f"speaker_{name}") for name in ("mean", "std")]
         speaker = speaker if self.normalise == "speaker" else []
-        given += speaker
+        inputs += speaker
         ready = layers.Standardise(self.mean_, self.std_, name="scaled")(features, *speaker)
         if self.frames_:
-            ready = layers.Blank(name="blanked")(ready, layers.FrameMask(name="real")(features, lengths))
-        networks = (self._attending() if attending else []) or self.networks_
+            ready = layers.MaskPadding(name="blanked")(ready, layers.FrameMask(name="real")(features, lengths))
+        networks = (self._with_attention_map() if attention else []) or self.networks_
         each = [network([ready, lengths] if self.frames_ else ready) for network in networks]
         each = [[output] for output in each] if networks is self.networks_ else each
         outputs = [_average(list(output)) for output in zip(*each, strict=True)]
         outputs[0] = layers.Temperature(float(self.temperature_), name="calibrated")(outputs[0])
-        return keras.Model(given, outputs[0] if len(outputs) == 1 else outputs, name="serving")
+        return keras.Model(inputs, outputs[0] if len(outputs) == 1 else outputs, name="serving")
 
     def save(self, folder: Path) -> None:
         """Write model.keras (scaler and temperature included) and model.onnx."""
         self.serving().save(folder / self.file)
-        serving = self.serving(attending=True)
+        serving = self.serving(attention=True)
         serving.predict_on_batch(self._example(serving))  # Keras exports only what has been called
         path = folder / "model.onnx"
         with capture_output():
@@ -195,6 +224,7 @@ class KerasModel(EmotionModel):
 
     @classmethod
     def load(cls, folder: Path, section: Mapping[str, Any], labels: Sequence[str], **options) -> "KerasModel":
+        """Return the model that ``save`` wrote, from model.keras; arguments as for the class."""
         serving = keras.saving.load_model(folder / cls.file)
         model = cls(section, labels, **options)
         model.networks_ = [layer for layer in serving.layers if isinstance(layer, keras.Model)]

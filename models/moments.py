@@ -1,10 +1,10 @@
-"""Mean and deviation, by which features are scaled: of a training set, of a speaker, or of a few clips of one."""
+"""Mean and deviation, by which features are scaled: of a training set, of a speaker, or of a few clips of a speaker."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-SHRINKAGE_CLIPS = 5  # enrolment of n clips moves the statistics n / (n + 5) of the way to the speaker's own
+SHRINKAGE_CLIPS = 5  # n enrolled clips move the statistics n / (n + 5) of the way to the speaker's own
 
 Moments = tuple[np.ndarray, np.ndarray]  # mean and standard deviation, (dims,) float32 each
 
@@ -18,19 +18,19 @@ def moments(parts: Sequence[np.ndarray]) -> Moments:
 
 
 def safe_std(std: np.ndarray, size: np.ndarray, fallback: np.ndarray | float = 1.0) -> np.ndarray:
-    """Return deviations that can be divided by: the fallback for a feature that moves no more than rounding does.
+    """Return deviations (dims,) float32 that features can be divided by.
 
     Args:
         std: (dims,) deviations.
-        size: (dims,) what they are small against, > 1e-6 of it counts. No absolute floor: some openSMILE
-            functionals live below 1e-9 and are as good as any once scaled.
-        fallback: deviation of a feature that stands still.
+        size: (dims,) sizes of the features. A deviation of 1e-6 of it or less is rounding, and is replaced. There is no
+            absolute limit: some openSMILE functionals are below 1e-9 and as useful as any once they are scaled.
+        fallback: deviation of a constant feature.
     """
     return np.where(std > 1e-6 * size, std, fallback).astype(np.float32)
 
 
-def shrunk(own: Moments, train: Moments, clips: int) -> Moments:
-    """Return a speaker's moments from few clips, drawn towards the training set's: n / (n + 5) of the way."""
+def shrunk(speaker: Moments, train: Moments, clips: int) -> Moments:
+    """Return the moments for a speaker known from few clips: n / (n + 5) of the way from the training set's."""
     share = clips / (clips + SHRINKAGE_CLIPS)
-    mean, std = (share * mine + (1 - share) * theirs for mine, theirs in zip(own, train, strict=True))
+    mean, std = (share * own + (1 - share) * general for own, general in zip(speaker, train, strict=True))
     return mean.astype(np.float32), std.astype(np.float32)

@@ -1,4 +1,4 @@
-"""ONNX graphs around a model: what scales and pools features before an estimator, and the names we promise.
+"""ONNX graphs: the scaler and pooling in front of an estimator, and the names of inputs and outputs.
 
 Inputs ``features`` (B, D), or (B, T, D) with ``lengths`` (B,) int64; with speaker normalisation also
 ``speaker_mean`` and ``speaker_std`` (B, D). Output ``probabilities`` (B, C); of a network with attention also
@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 18
 OUTPUTS = ("probabilities", "attention")
-IR_VERSION = 10  # what every ONNX Runtime since 1.18 reads
+IR_VERSION = 10  # every ONNX Runtime since 1.18 reads it
 
 
 def front(dims: int, *, frames: bool, mean: np.ndarray | None, std: np.ndarray | None) -> onnx.ModelProto:
@@ -55,12 +55,12 @@ def _int64(name: str, values: int | list[int]) -> onnx.TensorProto:
 
 
 def _pooling() -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """``scaled`` (B, T, D) and ``lengths`` (B,) to ``ready`` (B, 4 D)."""
+    """Return nodes from ``scaled`` (B, T, D) and ``lengths`` (B,) to ``ready`` (B, 4 D), and their constants."""
     node = helper.make_node
     constants = [
         _int64("axis_1", [1]), _int64("axis_2", [2]), _int64("first", 0), _int64("step", 1),
         numpy_helper.from_array(np.float32(3e38), "huge"), numpy_helper.from_array(np.float32(-3e38), "tiny"),
-        numpy_helper.from_array(np.float32(0), "nought"),
+        numpy_helper.from_array(np.float32(0), "zero"),
     ]  # fmt: skip
     nodes = [
         node("Shape", ["scaled"], ["T_1"], start=1, end=2),
@@ -70,13 +70,13 @@ def _pooling() -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
         node("Less", ["steps", "lengths_2"], ["mask_2"]),  # (B, T)
         node("Unsqueeze", ["mask_2", "axis_2"], ["mask"]),  # (B, T, 1)
         node("Cast", ["lengths_2"], ["count"], to=TensorProto.FLOAT),  # (B, 1)
-        node("Where", ["mask", "scaled", "nought"], ["real"]),
+        node("Where", ["mask", "scaled", "zero"], ["real"]),
         node("ReduceSum", ["real", "axis_1"], ["sum"], keepdims=0),
         node("Div", ["sum", "count"], ["pool_mean"]),  # (B, D)
         node("Unsqueeze", ["pool_mean", "axis_1"], ["pool_mean_3"]),
         node("Sub", ["scaled", "pool_mean_3"], ["deviation"]),
         node("Mul", ["deviation", "deviation"], ["squared"]),
-        node("Where", ["mask", "squared", "nought"], ["squares"]),
+        node("Where", ["mask", "squared", "zero"], ["squares"]),
         node("ReduceSum", ["squares", "axis_1"], ["square_sum"], keepdims=0),
         node("Div", ["square_sum", "count"], ["variance"]),
         node("Sqrt", ["variance"], ["pool_std"]),
@@ -92,7 +92,12 @@ def _pooling() -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
 def joined(
     first: onnx.ModelProto, second: onnx.ModelProto, link: tuple[str, str], probabilities: str
 ) -> onnx.ModelProto:
-    """Return ``first`` with ``second`` behind it, one output called ``probabilities``."""
+    """Return the two graphs one after the other, with one output called ``probabilities``.
+
+    Args:
+        link: output of ``first`` and the input of ``second`` that it becomes.
+        probabilities: output of ``second``.
+    """
     second.ir_version = first.ir_version
     second = onnx.compose.add_prefix(second, "model_")
     merged = onnx.compose.merge_models(

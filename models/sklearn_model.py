@@ -1,4 +1,4 @@
-"""scikit-learn estimators as emotion models: scaled, pooled over time where needed, calibrated, shipped as ONNX."""
+"""scikit-learn estimators as emotion models: scaled, pooled over time where needed, calibrated, exported to ONNX."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -22,12 +22,13 @@ from utils.dataset import Dataset, Features, Frames
 from utils.errors import DataError
 
 CALIBRATION_FOLDS = 3
-TRUSTED = [  # what a saved model may hold beside the types that skops itself knows to be harmless
+TRUSTED = [  # types that a saved model may hold beside those that skops itself knows to be harmless
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.tree._tree.Tree",  # a forged one could crash the process; prediction reads the ONNX graph alone
 ]
+Folds = list[tuple[np.ndarray, np.ndarray]]  # rows to fit on, rows held out
 
 
 def pooled(frames: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
@@ -39,20 +40,26 @@ def pooled(frames: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
     return np.concatenate(scaled).astype(np.float32)
 
 
-def _convertible(estimator: BaseEstimator) -> BaseEstimator:
-    """Return an estimator of the same probabilities that skl2onnx converts rightly.
+def seeded(estimator: BaseEstimator, seed: int) -> BaseEstimator:
+    """Return the estimator with every ``random_state`` set, those of the steps of a pipeline included."""
+    names = [name for name in estimator.get_params(deep=True) if name.rpartition("__")[2] == "random_state"]
+    return estimator.set_params(**dict.fromkeys(names, seed))
 
-    Its graph of a discriminant analysis of two classes is off by up to .15 (skl2onnx 1.20); a logistic
-    regression of the same coefficients says the same.
+
+def _convertible(estimator: BaseEstimator) -> BaseEstimator:
+    """Return an estimator of the same probabilities that skl2onnx converts correctly.
+
+    Its graph of a discriminant analysis of two classes is wrong by up to .15 (skl2onnx 1.20); a logistic regression
+    with the same coefficients gives the same probabilities.
     """
     if isinstance(estimator, Pipeline):
         return make_pipeline(*(_convertible(step) for _, step in estimator.steps))
     if not isinstance(estimator, LinearDiscriminantAnalysis):
         return estimator
-    same = LogisticRegression()
-    same.coef_, same.intercept_ = estimator.coef_, estimator.intercept_
-    same.classes_, same.n_features_in_ = estimator.classes_, estimator.n_features_in_
-    return same
+    regression = LogisticRegression()
+    regression.coef_, regression.intercept_ = estimator.coef_, estimator.intercept_
+    regression.classes_, regression.n_features_in_ = estimator.classes_, estimator.n_features_in_
+    return regression
 
 
 class SklearnModel(EmotionModel):
@@ -61,27 +68,29 @@ class SklearnModel(EmotionModel):
     file = "model.skops"
 
     def _fit(self, data: Dataset, statistics: Statistics, validation=None, **_) -> None:
-        build = self.plugin.load().build
-        estimator = build(**self.arguments)
-        if "random_state" in estimator.get_params():
-            estimator.set_params(random_state=self.seed)
+        estimator = seeded(self.plugin.load().build(**self.arguments), self.seed)
         if not hasattr(estimator, "predict_proba"):
-            estimator = CalibratedClassifierCV(estimator, ensemble=False, cv=self._noted(self._grouped(data), data))
+            folds = self._calibration_folds(data)
+            self._note(folds, data)
+            estimator = CalibratedClassifierCV(estimator, ensemble=False, cv=folds)
         if self.frames_:  # pooled statistics have scales of their own
             estimator = make_pipeline(StandardScaler(), estimator)
         self.usage.add("fit", data)
-        self.estimator_ = estimator.fit(self._ready(data.features, statistics), data.truth)
+        self.estimator_ = estimator.fit(self._estimator_input(data.features, statistics), data.truth)
 
-    def _noted(self, folds: list[tuple[np.ndarray, np.ndarray]], data: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _note(self, folds: Folds, data: Dataset) -> None:
         for number, parts in enumerate(folds, 1):
             for side, rows in zip(("fit", "held"), parts, strict=True):
                 self.usage.add(f"calibration {number} {side}", data[rows])
-        return folds
 
-    def _grouped(self, data: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Folds for calibration that keep a speaker on one side, so that the probabilities fit strangers.
+    def _calibration_folds(self, data: Dataset) -> Folds:
+        """Return folds that keep a speaker on one side, so that the probabilities fit unseen speakers.
 
-        Where the speakers are not known, or one of them alone has a class, recordings are kept whole instead.
+        Where the speakers are not known, or all clips of a class are of one speaker, the folds keep the copies of a
+        recording on one side instead.
+
+        Raises:
+            DataError: a class with fewer than two recordings.
         """
         classes = np.unique(data.truth)
         for groups in (data.speakers, data.digests):
@@ -89,10 +98,10 @@ class SklearnModel(EmotionModel):
             if available < 2:
                 continue
             number = max(2, min(CALIBRATION_FOLDS, available, int(np.bincount(data.truth)[classes].min())))
-            kind = StratifiedGroupKFold(number, shuffle=True, random_state=self.seed)
+            splitter = StratifiedGroupKFold(number, shuffle=True, random_state=self.seed)
             with warnings.catch_warnings():  # a class of fewer clips than folds is looked at below
                 warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-                folds = list(kind.split(data.truth, data.truth, groups))
+                folds = list(splitter.split(data.truth, data.truth, groups))
             if all(len(np.unique(data.truth[train])) == len(classes) for train, _ in folds):
                 return folds
         rare = self.labels[classes[np.bincount(data.truth)[classes].argmin()]]
@@ -101,18 +110,19 @@ class SklearnModel(EmotionModel):
             f"recordings in each training part. Drop or merge {rare}."
         )
 
-    def _ready(self, features: Features, statistics: Statistics) -> np.ndarray:
-        mean, std, of = statistics.mean, statistics.std, statistics.rows
+    def _estimator_input(self, features: Features, statistics: Statistics) -> np.ndarray:
+        """Return scaled vectors (n, dims), or scaled and pooled frames (n, 4 dims)."""
+        mean, std, rows = statistics.mean, statistics.std, statistics.rows
         if isinstance(features, Frames):
-            return np.stack([pooled(clip, mean[k], std[k]) for clip, k in zip(features, of, strict=True)])
-        return (features - mean[of]) / std[of]
+            return np.stack([pooled(clip, mean[row], std[row]) for clip, row in zip(features, rows, strict=True)])
+        return (features - mean[rows]) / std[rows]
 
     def probabilities(self, features: Features, statistics: Statistics | None = None) -> np.ndarray:
-        """Return (n, classes) float32, columns in the order of ``labels``; a class never seen in training gets 0."""
-        ready = self._ready(features, statistics or self.global_statistics(len(features)))
-        found = np.zeros((len(ready), len(self.labels)), np.float32)
-        found[:, self.estimator_.classes_] = self.estimator_.predict_proba(ready)
-        return found
+        """Return (n, classes) float32 in the order of ``labels``; a class that training did not have gets 0."""
+        ready = self._estimator_input(features, statistics or self.global_statistics(len(features)))
+        probabilities = np.zeros((len(ready), len(self.labels)), np.float32)
+        probabilities[:, self.estimator_.classes_] = self.estimator_.predict_proba(ready)
+        return probabilities
 
     def save(self, folder: Path) -> None:
         """Write model.skops (no pickle) and model.onnx."""
@@ -126,23 +136,23 @@ class SklearnModel(EmotionModel):
         from skl2onnx.common.data_types import FloatTensorType
 
         dims = len(self.mean_)
-        constants = (self.mean_, self.std_) if self.normalise == "global" else (None, None)
-        first = onnx_graph.front(dims, frames=self.frames_, mean=constants[0], std=constants[1])
+        mean, std = (self.mean_, self.std_) if self.normalise == "global" else (None, None)
+        scaler = onnx_graph.front(dims, frames=self.frames_, mean=mean, std=std)
         width = 4 * dims if self.frames_ else dims
         with warnings.catch_warnings():  # skl2onnx reads attributes of SVC that scikit-learn 1.11 will not have
             warnings.filterwarnings("ignore", "Attribute `prob[AB]_` was deprecated", FutureWarning)
-            last = to_onnx(
+            estimator = to_onnx(
                 _convertible(self.estimator_),
                 initial_types=[("ready", FloatTensorType([None, width]))],
                 target_opset={"": onnx_graph.OPSET, "ai.onnx.ml": 3},
                 options={"zipmap": False},
             )
-        return onnx_graph.joined(first, last, ("ready", "ready"), "probabilities")
+        return onnx_graph.joined(scaler, estimator, ("ready", "ready"), "probabilities")
 
     @classmethod
     def load(cls, folder: Path, section: Mapping[str, Any], labels: Sequence[str], **options) -> "SklearnModel":
-        path = folder / cls.file
-        state = skops.io.load(path, trusted=TRUSTED)
+        """Return the model that ``save`` wrote, from model.skops; arguments as for the class."""
+        state = skops.io.load(folder / cls.file, trusted=TRUSTED)
         model = cls(section, labels, **options)
         model.estimator_, model.frames_ = state["estimator"], state["frames"]
         model.mean_, model.std_ = state["mean"], state["std"]

@@ -27,16 +27,22 @@ POOL = 16  # batches whose clips are sorted by length together
 
 @dataclass
 class Progress:
-    """Where a training stands; with the variables it is all that resuming needs."""
+    """The state of a training; with the variables of the network it is all that resuming needs.
 
-    epoch: int = 0  # finished
+    Attributes:
+        epoch: finished epochs.
+        best_epoch, best_uar: of validation; 0 and -1 before the first validation.
+        history: loss, val_loss and val_uar of each epoch.
+    """
+
+    epoch: int = 0
     best_epoch: int = 0
     best_uar: float = -1.0
     history: dict[str, list[float]] = field(default_factory=lambda: {"loss": [], "val_loss": [], "val_uar": []})
 
 
 def scaled(features: Features, statistics: Statistics) -> list[np.ndarray]:
-    """Return each clip with its own mean and deviation taken out, (frames, dims) or (dims,) float32."""
+    """Return each clip minus its mean, divided by its deviation, (frames, dims) or (dims,) float32."""
     mean, std = statistics.mean[statistics.rows], statistics.std[statistics.rows]
     return [(clip - m) / s for clip, m, s in zip(features, mean, std, strict=True)]
 
@@ -50,7 +56,7 @@ def augmented(clips: list, targets: np.ndarray, steps: Sequence[Mapping], rng: n
 
 
 def inputs(clips: list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
-    """Return what a network gets for scaled clips: vectors (B, D), or padded frames (B, T, D) and lengths (B,)."""
+    """Return the inputs of a network for scaled clips: vectors (B, D), or padded frames (B, T, D) and lengths (B,)."""
     if clips[0].ndim == 1:
         return np.stack(clips)
     frames = Frames(clips)
@@ -59,7 +65,12 @@ def inputs(clips: list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
 
 
 def batches(features: Features, size: int, rng: np.random.Generator | None = None) -> Iterator[np.ndarray]:
-    """Yield clip indices a batch: clips of like length together; shuffled by ``rng``, in order of length without."""
+    """Yield the clip indices of each batch, clips of similar length together.
+
+    Args:
+        size: clips per batch; the last batch of a group can be smaller.
+        rng: shuffles clips and batches; without it batches come in order of length.
+    """
     count = len(features)
     lengths = features.lengths if isinstance(features, Frames) else np.zeros(count, np.int64)
     if rng is None:
@@ -78,12 +89,10 @@ def batches(features: Features, size: int, rng: np.random.Generator | None = Non
 
 def predict(network: keras.Model, features: Features, statistics: Statistics, size: int = 64) -> np.ndarray:
     """Return probabilities (n, classes) float32 in the order of the clips."""
-    found = None
+    probabilities = np.empty((len(features), network.output_shape[-1]), np.float32)
     for batch in batches(features, size):
-        part = network.predict_on_batch(inputs(scaled(features[batch], statistics[batch])))
-        found = np.empty((len(features), part.shape[1]), np.float32) if found is None else found
-        found[batch] = part
-    return found
+        probabilities[batch] = network.predict_on_batch(inputs(scaled(features[batch], statistics[batch])))
+    return probabilities
 
 
 def optimizer(train: Train) -> keras.optimizers.Optimizer:
@@ -110,7 +119,11 @@ def loss(train: Train) -> keras.losses.Loss:
 
 
 def learning_rate(train: Train, epoch: int, history: dict[str, list[float]]) -> float:
-    """Return the rate of an epoch (from 0), after what has been seen so far."""
+    """Return the learning rate of an epoch (from 0).
+
+    Args:
+        history: losses so far, which the schedule "plateau" reads.
+    """
     top = train.learning_rate
     if train.unfreeze_epoch and epoch + 1 >= train.unfreeze_epoch:
         top *= train.unfreeze_rate
@@ -128,7 +141,7 @@ def learning_rate(train: Train, epoch: int, history: dict[str, list[float]]) -> 
 
 
 def _plateaus(values: list[float], patience: int = 5) -> int:
-    """How often ``patience`` epochs went by without a new lowest value."""
+    """Return how many times ``patience`` epochs passed without a new lowest value."""
     best, waited, count = np.inf, 0, 0
     for value in values:
         waited = 0 if value < best else waited + 1
@@ -139,7 +152,7 @@ def _plateaus(values: list[float], patience: int = 5) -> int:
 
 
 def class_weights(truth: np.ndarray, n_classes: int, kind: str) -> np.ndarray:
-    """Return (classes,) weights: ones, or inversely proportional to frequency with mean 1 over the clips."""
+    """Return weights (classes,) float32: ones for "none", else inverse to frequency, with mean 1 over the clips."""
     if kind == "none":
         return np.ones(n_classes, np.float32)
     counts = np.bincount(truth, minlength=n_classes)
@@ -148,7 +161,18 @@ def class_weights(truth: np.ndarray, n_classes: int, kind: str) -> np.ndarray:
 
 
 class Trainer:
-    """One network through its epochs. ``state`` is a file that a stopped training goes on from."""
+    """Trains one network.
+
+    Args:
+        network: uncompiled.
+        train: a config's ``train`` section.
+        seed: of the order of the clips and of augmentation.
+        state: file that a stopped training resumes from; without it nothing is written.
+        augment: steps ``{name, argument: value}`` on the features of each batch.
+
+    Raises:
+        ConfigError: ``train.unfreeze_epoch`` is set and no layer is frozen.
+    """
 
     def __init__(
         self,
@@ -172,9 +196,13 @@ class Trainer:
         validation: tuple[Features, Statistics, np.ndarray] | None,
         report: Callable[[dict], None],
     ) -> Progress:
-        """Train on (features, statistics, truth); with validation keep the epoch of the best UAR."""
+        """Train on (features, statistics, truth); with validation keep the weights of the epoch with the best UAR.
+
+        ``report`` is called after each epoch with ``epoch``, ``epochs``, ``seconds_each``, ``seconds_left``,
+        ``learning_rate`` and the last values of the history.
+        """
         self._resume()
-        started, begun = time.monotonic(), self.progress.epoch
+        started, first_epoch = time.monotonic(), self.progress.epoch
         while not self._done():
             epoch = self.progress.epoch
             if epoch + 1 == self.train.unfreeze_epoch:
@@ -186,7 +214,7 @@ class Trainer:
                 self._validate(validation)
             self.progress.epoch += 1
             self._save()
-            each = (time.monotonic() - started) / (self.progress.epoch - begun)
+            each = (time.monotonic() - started) / (self.progress.epoch - first_epoch)
             history = {key: values[-1] for key, values in self.progress.history.items() if values}
             left = each * (self.train.epochs - self.progress.epoch)
             line = {"epoch": self.progress.epoch, "epochs": self.train.epochs}
@@ -204,13 +232,13 @@ class Trainer:
         self.network.optimizer.build(self.network.trainable_variables)
 
     def _unfreeze(self) -> None:
-        """Let the frozen layers learn, under a new optimizer: the old one has no moments for their weights."""
+        """Let the frozen layers learn, with a new optimizer: the old one has no moments for their weights."""
         finetune.unfreeze(self.network)
         self._compile()
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """Put the moving average of the weights in their place for a while, if one is kept."""
+        """Use the moving average of the weights inside this block, if ``train.ema`` keeps one."""
         if not self.train.ema:
             yield
             return
@@ -221,7 +249,7 @@ class Trainer:
         self._assign(weights, now)
 
     def _done(self) -> bool:
-        switch = (self.train.unfreeze_epoch or 1) - 1  # patience begins anew with the layers that join in
+        switch = (self.train.unfreeze_epoch or 1) - 1  # patience starts again when layers are unfrozen
         waited = self.progress.epoch - max(self.progress.best_epoch, switch)
         return self.progress.epoch >= self.train.epochs or (bool(self.best) and waited >= self.train.patience)
 
@@ -230,13 +258,13 @@ class Trainer:
         n_classes = self.network.output_shape[-1]
         targets = np.eye(n_classes, dtype=np.float32)
         weights = class_weights(truth, n_classes, self.train.class_weight)
-        rng = np.random.default_rng([self.seed, epoch])  # of the epoch alone, so a resumed one sees the same order
+        rng = np.random.default_rng([self.seed, epoch])  # of the epoch alone: a resumed training has the same order
         total = 0.0
         for batch in batches(features, self.train.batch_size, rng):
             clips = scaled(features[batch], statistics[batch])
-            clips, wanted = augmented(clips, targets[truth[batch]], self.augment, rng)
+            clips, mixed_targets = augmented(clips, targets[truth[batch]], self.augment, rng)
             logs = self.network.train_on_batch(
-                inputs(clips), wanted, sample_weight=weights[truth[batch]], return_dict=True
+                inputs(clips), mixed_targets, sample_weight=weights[truth[batch]], return_dict=True
             )
             total += float(logs["loss"]) * len(batch)  # Keras gives the loss of this batch alone
         return total / len(features)
@@ -247,8 +275,8 @@ class Trainer:
         features, statistics, truth = validation
         probabilities = predict(self.network, features, statistics)
         score = float(uar(confusion(truth, probabilities.argmax(axis=1), probabilities.shape[1])))
-        likely = np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-7))
-        self.progress.history["val_loss"].append(float(-likely.mean()))
+        log_likelihood = np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-7))
+        self.progress.history["val_loss"].append(float(-log_likelihood.mean()))
         self.progress.history["val_uar"].append(score)
         if score > self.progress.best_uar:
             self.progress.best_uar, self.progress.best_epoch = score, self.progress.epoch + 1
@@ -261,9 +289,9 @@ class Trainer:
         arrays |= {f"best_{n}": value for n, value in enumerate(self.best)}
         buffer = io.BytesIO()
         np.savez(buffer, progress=np.array(json.dumps(vars(self.progress))), **arrays)
-        aside = self.state.with_suffix(".part")
-        aside.write_bytes(buffer.getbuffer())
-        os.replace(aside, self.state)
+        unfinished = self.state.with_suffix(".part")
+        unfinished.write_bytes(buffer.getbuffer())
+        os.replace(unfinished, self.state)
 
     def _resume(self) -> None:
         if self.state is None or not self.state.exists():
@@ -276,7 +304,7 @@ class Trainer:
             self.best = [saved[f"best_{n}"] for n in range(sum(name.startswith("best_") for name in saved))]
 
     def _variables(self) -> list:
-        """Weights, the state of every dropout's generator, and the optimizer's moments."""
+        """Return weights, the states of the dropout generators, and the optimizer's moments."""
         return [*self.network.variables, *self.network.optimizer.variables]
 
     @staticmethod

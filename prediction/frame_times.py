@@ -1,4 +1,4 @@
-"""When the frames are that a model weighs."""
+"""The times of the frames that a model pays attention to."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,11 +14,10 @@ def frame_seconds(features: Mapping[str, Any], rate: int, frames: int, seconds: 
     Args:
         features: a config's or a card's ``features`` section, of a recipe of frames.
         rate: Hz of the wave.
-        frames: how many there are.
-        seconds: of the clip; where a plug-in does not say when its frames are, they divide it evenly.
+        frames: number of frames.
+        seconds: duration of the clip; where a plug-in does not say when its frames are, they divide it evenly.
     """
-    arguments = {key: value for key, value in features.items() if key != "name"}
-    grid = plugins.get("features", features["name"]).load().layout(**arguments).grid
+    grid = plugins.call("features", features, "layout").grid
     numbers = np.arange(frames)
     if grid is None:
         return (numbers + 0.5) / frames * seconds

@@ -1,28 +1,29 @@
-"""Whether a clip is like those a model learned from: ranges of its channel, and a distance of its features.
+"""Whether a clip is like the training clips of a model: ranges of its channel, and a distance of its features.
 
 A range spans 99 % of the training clips and a margin beyond. The distance is the root mean square of the standardised
-features, a Mahalanobis distance (Mahalanobis 1936) with a diagonal covariance: on RAVDESS's IS10 one over 20 principal
-components told a room of .8 s better (57 % of the clips for 31 %), noise worse, and would have to be shipped; so would
-the nearest neighbours, which told both worse. Its limit is what 1 % of the clips exceed whose speaker is left out of
-the statistics, since the user's speakers are strangers too.
+features, a Mahalanobis distance (Mahalanobis 1936) with a diagonal covariance. On RAVDESS's IS10, a distance over 20
+principal components detected a room of .8 s in more clips (57 % instead of 31 %), noise in fewer, and would have to be
+shipped with the model; so would nearest neighbours, which detected both in fewer. The limit of the distance is what 1 %
+of the training clips exceed when their speaker is left out of the statistics: the user's speakers are unseen too.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from models.moments import moments, safe_std
+from prediction.answers import Hint
 from utils.dataset import Dataset, Features, Frames
 
 TAIL = 0.005  # of the training clips at either end of a range
 BEYOND = 0.1  # of its width, added there: a new speaker or microphone is not yet another channel
-# ... and at least so much; MP3 takes some 300 Hz off the top, at no cost that ``robustness.py`` could measure
+# ... and at least this; MP3 removes some 300 Hz at the top, at no cost that ``robustness.py`` could measure
 LEAST_BEYOND = {"seconds": 0.1, "level_db": 1.0, "snr_db": 1.0, "bandwidth_hz": 1000.0, "crest_db": 0.5}
-FEWEST = 20  # clips, below which nothing is said
-GROUPS = 5  # parts that take turns to be strangers
-FURTHEST = 10.0  # deviations: one feature that divides by nothing must not decide alone
-HINTS = {  # measure, end of the range: the hint, and what is said
+FEWEST_CLIPS = 20  # below which no ranges are stored
+GROUPS = 5  # of speakers, left out of the statistics in turn
+FURTHEST = 10.0  # deviations that count; one feature of almost no deviation must not decide alone
+HINTS = {  # measure, end of the range: the hint and its text
     ("seconds", "low"): ("short", "{value:.1f} s, trained on {low:.1f} or more"),
     ("seconds", "high"): ("long", "{value:.1f} s, trained on {high:.1f} or less"),
     ("level_db", "low"): ("soft", "{value:.0f} dB of full scale, trained on {low:.0f} or more"),
@@ -30,68 +31,97 @@ HINTS = {  # measure, end of the range: the hint, and what is said
     ("snr_db", "low"): ("noisy", "loud to quiet {value:.0f} dB (noise, or no pause), trained on {low:.0f} or more"),
     ("bandwidth_hz", "low"): ("narrow band", "sound up to {value:.0f} Hz, trained on {low:.0f} or more"),
     ("crest_db", "low"): ("clipped", "peaks {value:.0f} dB over speech, trained on {low:.0f} or more"),
-    ("distance", "high"): ("unfamiliar", "features {value:.2f} away, 99 % of strangers within {high:.2f}"),
+    ("distance", "high"): ("unfamiliar", "features {value:.2f} away, 99 % of unseen speakers within {high:.2f}"),
 }  # fmt: skip
 
 
-def heard(data: Dataset) -> dict[str, np.ndarray]:
-    """Return what is known of the channel of n clips, measure -> (n,); training reads it from the cache as facts."""
+class TrainingRanges(TypedDict):
+    """What the training clips are like; ``familiar`` in ``model.json``.
+
+    ``ranges`` {measure: [low, high]}, empty where nothing was measured; ``distance``: the limit; ``mean``, ``std``
+    (dims,) of the pooled features.
+    """
+
+    ranges: dict[str, list[float]]
+    distance: float
+    mean: list[float]
+    std: list[float]
+
+
+def channel_measures(data: Dataset) -> dict[str, np.ndarray]:
+    """Return the measures of the channel of n clips, measure -> (n,); training reads them from the cache as facts."""
     return {key.removeprefix("heard_"): column for key, column in data.facts.items() if key.startswith("heard_")}
 
 
-def of(train: Dataset) -> dict[str, Any] | None:
-    """Return what the clips are like that a model is fitted on; see ``learned``."""
-    return learned(train.features, train.speakers, heard(train))
+def ranges_of(train: Dataset) -> TrainingRanges | None:
+    """Return what the clips are like that a model is fitted on; see ``training_ranges``."""
+    return training_ranges(train.features, train.speakers, channel_measures(train))
 
 
-def learned(features: Features, speakers: np.ndarray, channel: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+def training_ranges(
+    features: Features, speakers: np.ndarray, channel: Mapping[str, np.ndarray]
+) -> TrainingRanges | None:
     """Return what n training clips are like, for model.json; None under 20 clips.
 
     Args:
         features: (n, dims) or Frames.
         speakers: (n,) names, "" if unknown.
         channel: measure -> (n,) as ``extract_feats.channel`` names them, NaN where it was not measured.
-
-    Returns:
-        ``ranges`` {measure: [low, high]}, empty where nothing was measured; ``mean``, ``std`` (dims,) of the pooled
-        features, and the ``distance`` that is too far.
     """
     clips = _pooled(features)  # (n, D)
-    if len(clips) < FEWEST:
+    if len(clips) < FEWEST_CLIPS:
         return None
     measured = {name: values[~np.isnan(values)] for name, values in channel.items()}
-    ranges = {name: _range(name, values) for name, values in measured.items() if len(values) >= FEWEST}
+    ranges = {name: _range(name, values) for name, values in measured.items() if len(values) >= FEWEST_CLIPS}
     mean, std = _scale(clips)
-    rounded = {"mean": mean, "std": std}
-    far = float(np.quantile(_strangers(clips, speakers), 1 - 2 * TAIL))
-    return {"ranges": ranges, "distance": far} | {k: [float(f"{x:.6g}") for x in v] for k, v in rounded.items()}
+    limit = float(np.quantile(_distances_when_unseen(clips, speakers), 1 - 2 * TAIL))
+    return {"ranges": ranges, "distance": limit, "mean": _six_digits(mean), "std": _six_digits(std)}
+
+
+def clip_hints(
+    card: Mapping[str, Any], features: np.ndarray | Sequence[np.ndarray], channel: Sequence[Mapping[str, float]]
+) -> list[Hint]:
+    """Return in what a clip is unlike the training clips of a model, or of any member of an ensemble.
+
+    Where several members give the same hint, the numbers are those of the first.
+
+    Args:
+        card: the content of ``model.json``; without ``familiar`` there are no hints.
+        features: (dims,) or (frames, dims); for an ensemble one such array per member.
+        channel: measure -> value, one mapping per member (or one).
+    """
+    members = card.get("members", [card])
+    by_name: dict[str, Hint] = {}
+    for member, clip, measures in zip(members, features if "members" in card else [features], channel, strict=True):
+        (of_clip,) = hints(member.get("familiar"), [clip], {name: np.array([v]) for name, v in measures.items()})
+        by_name = {hint["hint"]: hint for hint in of_clip} | by_name
+    return list(by_name.values())
 
 
 def hints(
-    known: Mapping[str, Any] | None, features: Sequence[np.ndarray] | Features, channel: Mapping[str, np.ndarray]
-) -> list[list[dict[str, Any]]]:
-    """Return for each of n clips in what it is unlike the training clips, one hint a way; none where it is like them.
+    training: TrainingRanges | None, features: Sequence[np.ndarray] | Features, channel: Mapping[str, np.ndarray]
+) -> list[list[Hint]]:
+    """Return for each of n clips in what it is unlike the training clips; an empty list where it is like them.
 
     Args:
-        known: what ``learned`` returned; None says nothing.
+        training: what ``training_ranges`` returned; None gives no hints.
         features: n clips, each (dims,) or (frames, dims).
         channel: measure -> (n,), of the same clips.
-
-    Returns:
-        {``hint``: "noisy", ..., ``value``, ``limit``: the end of the range it is beyond, ``text``}.
     """
-    if not known:
+    if not training:
         return [[] for _ in features]
     clips = _pooled(features)
     measures = {name: np.asarray(values) for name, values in channel.items()} | {
-        "distance": _distance(clips, np.array(known["mean"]), np.array(known["std"]))
+        "distance": _distance(clips, np.array(training["mean"]), np.array(training["std"]))
     }
-    ranges = known["ranges"] | {"distance": [0.0, known["distance"]]}
-    return [_of_one({name: values[row] for name, values in measures.items()}, ranges) for row in range(len(clips))]
+    ranges = training["ranges"] | {"distance": [0.0, training["distance"]]}
+    return [
+        _hints_of_one({name: values[row] for name, values in measures.items()}, ranges) for row in range(len(clips))
+    ]
 
 
-def _of_one(measures: Mapping[str, float], ranges: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
-    found = []
+def _hints_of_one(measures: Mapping[str, float], ranges: Mapping[str, Sequence[float]]) -> list[Hint]:
+    hints: list[Hint] = []
     for (name, end), (hint, words) in HINTS.items():
         if name not in ranges or name not in measures:
             continue
@@ -99,8 +129,8 @@ def _of_one(measures: Mapping[str, float], ranges: Mapping[str, Sequence[float]]
         if value < low if end == "low" else value > high:
             text = f"{hint}: {words.format(value=value, low=low, high=high)}"
             limit = low if end == "low" else high
-            found.append({"hint": hint, "value": round(value, 3), "limit": round(limit, 3), "text": text})
-    return found
+            hints.append({"hint": hint, "value": round(value, 3), "limit": round(limit, 3), "text": text})
+    return hints
 
 
 def _range(name: str, values: np.ndarray) -> list[float]:
@@ -110,7 +140,7 @@ def _range(name: str, values: np.ndarray) -> list[float]:
 
 
 def _pooled(features: Sequence[np.ndarray] | Features) -> np.ndarray:
-    """Return one vector (D,) a clip, stacked: its features, or the mean and deviation of its frames."""
+    """Return one vector per clip, stacked to (n, D): its features, or the mean and deviation of its frames."""
     clips = features.clips if isinstance(features, Frames) else features
     if clips[0].ndim == 1:
         return np.stack(clips).astype(np.float64)
@@ -127,14 +157,18 @@ def _distance(clips: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarra
     return np.sqrt(np.square(np.clip((clips - mean) / std, -FURTHEST, FURTHEST)).mean(axis=1))
 
 
-def _strangers(clips: np.ndarray, speakers: np.ndarray) -> np.ndarray:
+def _distances_when_unseen(clips: np.ndarray, speakers: np.ndarray) -> np.ndarray:
     """Return (n,) the distance of each clip to those of other speakers (other clips, where none or one is known)."""
     names, of = np.unique(speakers, return_inverse=True)
     if len(names) < 2 or (np.asarray(speakers) == "").any():
         of = np.arange(len(clips))
     group = of % GROUPS
-    found = np.empty(len(clips))
+    distances = np.empty(len(clips))
     for number in np.unique(group):
-        strange = group == number
-        found[strange] = _distance(clips[strange], *_scale(clips[~strange]))
-    return found
+        unseen = group == number
+        distances[unseen] = _distance(clips[unseen], *_scale(clips[~unseen]))
+    return distances
+
+
+def _six_digits(values: np.ndarray) -> list[float]:
+    return [float(f"{value:.6g}") for value in values]

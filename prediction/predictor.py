@@ -11,22 +11,21 @@ from models.attention_support import attention_error
 from models.combination import combined
 from models.moments import Moments, moments, shrunk
 from utils.errors import ConfigError
-from utils.onnx_session import onnxruntime
 
-State = onnxruntime.capi.onnxruntime_pybind11_state
-DAMAGED = (  # what comes of reading a folder of which something is lost, or that another program wrote
-    ValueError, KeyError, AttributeError, TypeError,
-    State.Fail, State.InvalidArgument, State.InvalidGraph, State.InvalidProtobuf,
-)  # fmt: skip
-BATCH = 64
-Speaker = Moments | list[Moments | None]  # of an ensemble: one a member, None where it takes no speaker
+BATCH = 64  # clips that the graph gets at once
+SpeakerStatistics = Moments | list[Moments | None]  # of an ensemble: one per member, None where it takes no speaker
 
 
 class Predictor:
-    """A trained model as shipped, or an ensemble of them. ``card`` is its ``model.json``.
+    """A trained model as shipped, or an ensemble of them: features to probabilities.
 
     A clip is what ``prediction.extractor.Extractor`` makes of a file: (dims,) or (frames, dims), and for an
-    ensemble a list of these, one a member.
+    ensemble a list of these, one per member.
+
+    Attributes:
+        card: the content of ``model.json``.
+        labels: the emotions, in the order of the probabilities.
+        graphs: one, or one per member of an ensemble.
     """
 
     def __init__(self, checkpoint: Path, *, threads: int = 0):
@@ -36,6 +35,8 @@ class Predictor:
             ConfigError: not a checkpoint, or a damaged one.
         """
         _need(checkpoint, "model.json")
+        from utils.onnx_session import LOAD_ERRORS  # 0.4 s: only where a checkpoint is opened
+
         try:
             self.card = json.loads((checkpoint / "model.json").read_text(encoding="utf8"))
             members = self.card.get("members")
@@ -45,7 +46,7 @@ class Predictor:
             cards = members or [self.card]
             self.graphs = [Graph(checkpoint / name, card, threads) for name, card in zip(files, cards, strict=True)]
             self.labels: list[str] = self.card["labels"]
-        except DAMAGED as error:
+        except (ValueError, KeyError, AttributeError, TypeError, *LOAD_ERRORS) as error:  # lost or foreign files
             raise ConfigError(f"{checkpoint}: damaged ({error}). Train it again, or copy the whole folder.") from error
         self._alone = not members
 
@@ -55,9 +56,9 @@ class Predictor:
         return any(graph.takes_speaker for graph in self.graphs)
 
     @property
-    def attends(self) -> bool:
+    def has_attention(self) -> bool:
         """Whether the model gives weights to the frames of a clip; an ensemble's members do not agree on frames."""
-        return self._alone and self.graphs[0].attends
+        return self._alone and self.graphs[0].has_attention
 
     def need_speaker(self) -> None:
         """Raise ConfigError if the model, or every member, was trained on globally normalised features."""
@@ -66,7 +67,7 @@ class Predictor:
                 f"{self.card['name']}: enrolment needs a model trained with 'normalise: speaker'; this has 'global'."
             )
 
-    def enrolled(self, clips: Sequence) -> Speaker:
+    def enrolled(self, clips: Sequence) -> SpeakerStatistics:
         """Return what adapts the model, or the members that can be, to a speaker who gave these clips.
 
         Raises:
@@ -80,18 +81,18 @@ class Predictor:
             for member, graph in enumerate(self.graphs)
         ]
 
-    def probabilities(self, clips: Sequence, speaker: Speaker | None = None) -> np.ndarray:
+    def probabilities(self, clips: Sequence, speaker: SpeakerStatistics | None = None) -> np.ndarray:
         """Return (n, classes) float32 for n clips; without a speaker nothing is known of who speaks."""
         if self._alone:
             return self.graphs[0].probabilities(clips, speaker)
-        known = speaker or [None] * len(self.graphs)
-        said = [
-            graph.probabilities([clip[member] for clip in clips], known[member])
+        speakers = speaker or [None] * len(self.graphs)
+        by_member = [
+            graph.probabilities([clip[member] for clip in clips], speakers[member])
             for member, graph in enumerate(self.graphs)
         ]
-        return combined(np.stack(said, axis=1), self.card["combination"])
+        return combined(np.stack(by_member, axis=1), self.card["combination"])
 
-    def attention(self, clips: Sequence, speaker: Speaker | None = None) -> list[np.ndarray]:
+    def attention(self, clips: Sequence, speaker: SpeakerStatistics | None = None) -> list[np.ndarray]:
         """Return the weight of each frame of n clips, (frames,) float32 each, sum 1: see ``KerasModel.attention``.
 
         Raises:
@@ -103,33 +104,32 @@ class Predictor:
 
 
 class Graph:
-    """One ONNX graph and what its card says of its inputs."""
+    """One ONNX graph and its card: one model, or one member of an ensemble."""
 
     def __init__(self, path: Path, card: Mapping[str, Any], threads: int):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        self.card = card
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self.takes_speaker = "speaker_mean" in [tensor.name for tensor in self.session.get_inputs()]
-        self.attends = "attention" in [tensor.name for tensor in self.session.get_outputs()]
+        from utils.onnx_session import open_session  # 0.4 s, as above
 
-    def unknown_speaker(self) -> Moments:
-        """Return the training set's mean and deviation (dims,)."""
+        self.card = card
+        self.session = open_session(path, threads=threads)
+        self.takes_speaker = "speaker_mean" in [tensor.name for tensor in self.session.get_inputs()]
+        self.has_attention = "attention" in [tensor.name for tensor in self.session.get_outputs()]
+
+    def global_statistics(self) -> Moments:
+        """Return the training set's mean and deviation (dims,), which stand for a speaker who is not known."""
         stored = self.card["training_statistics"]
         return np.float32(stored["mean"]), np.float32(stored["std"])
 
     def enrolled(self, features: Sequence[np.ndarray]) -> Moments:
         """Return mean and deviation (dims,) of a speaker who gave these clips, drawn towards the training set's."""
         parts = list(features) if self.card["frames"] else [np.stack(features)]
-        return shrunk(moments(parts), self.unknown_speaker(), len(features))
+        return shrunk(moments(parts), self.global_statistics(), len(features))
 
     def probabilities(self, features: Sequence[np.ndarray], speaker: Moments | None = None) -> np.ndarray:
         """Return (n, classes) float32 for n clips, each (dims,) or (frames, dims), batched by length."""
-        found = np.empty((len(features), self.session.get_outputs()[0].shape[1]), np.float32)
+        probabilities = np.empty((len(features), self.session.get_outputs()[0].shape[1]), np.float32)
         for batch, values in self._run("probabilities", features, speaker):
-            found[batch] = values
-        return found
+            probabilities[batch] = values
+        return probabilities
 
     def attention(self, features: Sequence[np.ndarray], speaker: Moments | None = None) -> list[np.ndarray]:
         """Return the weight of each frame of n clips, (frames,) float32 each, sum 1: see ``KerasModel.attention``.
@@ -137,13 +137,13 @@ class Graph:
         Raises:
             ConfigError: a model without attention.
         """
-        if not self.attends:
+        if not self.has_attention:
             raise attention_error(self.card["name"])
-        found: list[np.ndarray] = [np.empty(0)] * len(features)
+        weights: list[np.ndarray] = [np.empty(0)] * len(features)
         for batch, values in self._run("attention", features, speaker):
             for clip, row in zip(batch, values, strict=True):
-                found[clip] = row[: len(features[clip])]
-        return found
+                weights[clip] = row[: len(features[clip])]
+        return weights
 
     def _run(self, output: str, features: Sequence[np.ndarray], speaker: Moments | None) -> Iterator[tuple]:
         """Yield clip numbers and one output for them, batched by length."""
@@ -162,7 +162,7 @@ class Graph:
         else:
             feed = {"features": np.stack(clips).astype(np.float32, copy=False)}
         if self.takes_speaker:
-            for name, values in zip(("speaker_mean", "speaker_std"), speaker or self.unknown_speaker(), strict=True):
+            for name, values in zip(("speaker_mean", "speaker_std"), speaker or self.global_statistics(), strict=True):
                 feed[name] = np.repeat(values[None], len(clips), axis=0)
         return feed
 

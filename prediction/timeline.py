@@ -1,160 +1,164 @@
-"""A recording of any length to emotions over time: windows, probabilities, smoothing, changes.
+"""The emotions of a recording over time: as one document for table, JSON, TextGrid and picture, or live, hop by hop."""
 
-The same way for a file and live. Only where someone speaks is anything answered.
-"""
-
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from utils.audio.stream import Stream, pieces
-from utils.errors import ConfigError, DataError
+from prediction.predictor import Predictor, SpeakerStatistics
+from prediction.smoothing import HiddenMarkovModel, emotion_segments
+from prediction.timeline_files import ChannelTimeline, LiveEntry, Timeline, TimelineEntry
+from prediction.timeline_settings import TimelineSettings
+from prediction.windows import Extract, Hop, hops, judged, sample_windows, window_features
+from utils.audio.decode import title
+from utils.audio.stream import Stream, open_file
+from utils.audio.voice_activity import VoiceActivity, speech_segments
+from utils.errors import ConfigError
 
-if TYPE_CHECKING:
-    from prediction.predictor import Predictor, Speaker
+ADAPTATION_WINDOWS = 40  # of each channel, which measure its voice
 
-BATCH = 64
-SPEECH_SHARE = 0.3  # of a hop that must be speech for it to be answered
-
-
-class Hearing(Protocol):
-    """What tells speech from silence: ``utils.audio.voice_activity.VoiceActivity``."""
-
-    def feed(self, piece: np.ndarray, *, last: bool = False) -> None: ...
-
-    def share(self, start: float, end: float) -> np.ndarray: ...
+Report = Callable[[float, float], None]  # gets the seconds done and in all
 
 
-@dataclass(frozen=True)
-class Grid:
-    """When windows are. Hop k lasts from k * hop to (k + 1) * hop seconds and is answered from one window.
+def no_report(done: float, total: float) -> None:
+    """Report nothing."""
 
-    Attributes:
-        window: seconds.
-        hop: seconds, at most the window.
-        centred: the window has its middle in the hop's; else it ends where the hop ends, and nothing waits.
+
+def channel_names(given: Sequence[str], channels: int, where: object) -> list[str]:
+    """Return the names of a recording's channels: those given, or mono; left, right; channel1, ...
+
+    Raises:
+        ConfigError: not one name per channel, or one twice.
     """
-
-    window: float = 3.0
-    hop: float = 1.0
-    centred: bool = True
-
-    def __post_init__(self):
-        if not 0.1 <= self.hop <= self.window <= 60:
-            raise ConfigError(f"--window {self.window:g} --hop {self.hop:g}: needs 0.1 <= hop <= window <= 60 seconds.")
-
-    @property
-    def ahead(self) -> float:
-        """Seconds after the end of its hop that a window ends."""
-        return (self.window - self.hop) / 2 if self.centred else 0.0
+    if given and (len(given) != channels or len(set(given)) < channels):
+        raise ConfigError(f"{where}: has {channels} channels; --channels names {','.join(given)}. One name for each.")
+    few = {1: ["mono"], 2: ["left", "right"]}
+    return list(given) or few.get(channels) or [f"channel{number}" for number in range(1, channels + 1)]
 
 
-@dataclass
-class Hop:
-    """One hop: its time in seconds, its window's samples, who speaks, and what the model says of it.
-
-    ``raw`` is (channels, classes); NaN where there is no speech or the window cannot be used.
-    """
-
-    start: float
-    end: float
-    samples: np.ndarray = field(repr=False)  # (n, channels)
-    speaks: np.ndarray  # (channels,) bool
-    raw: np.ndarray | None = None
-
-
-def hops(stream: Stream, grid: Grid, hearing: Hearing) -> Iterator[Hop]:
-    """Yield every hop as soon as its window is there; at both ends of a recording windows are cut off."""
-    size, rate = round(grid.hop * stream.rate), stream.rate
-    ahead, back = round(grid.ahead * rate), round((grid.window - grid.ahead) * rate)
-    kept = np.empty((0, stream.channels), np.float32)
-    heard = done = 0  # samples; ``kept`` ends at ``heard``
-
-    def hop(end: int) -> Hop:
-        start, first = end - size, heard - len(kept)
-        part = kept[max(end - back, first) - first : min(end + ahead, heard) - first]
-        spoken = hearing.share(start / rate, min(end, heard) / rate) >= SPEECH_SHARE
-        return Hop(start / rate, min(end, heard) / rate, part.copy(), spoken)
-
-    for piece in pieces(stream.blocks, size):
-        hearing.feed(piece)
-        kept = np.concatenate([kept[-(back + ahead + size) :], piece])
-        heard += len(piece)
-        while done + size + ahead <= heard:
-            done += size
-            yield hop(done)
-    hearing.feed(kept[:0], last=True)
-    while done < heard:
-        done += size
-        yield hop(done)
-
-
-def answered(
-    found: Iterable[Hop],
-    predictor: "Predictor",
-    extract: Callable,
-    rate: int,
+def make_timeline(
+    recording: Path | BinaryIO,
+    predictor: Predictor,
+    extract: Extract,
+    settings: TimelineSettings,
     *,
-    voices: Sequence["Speaker | None"] = (),
-    batch: int = BATCH,
-) -> Iterator[Hop]:
-    """Yield the hops with ``raw`` filled in and their samples gone, ``batch`` hops at a time.
+    report: Report = no_report,
+) -> Timeline:
+    """Return the emotions of a recording, as --timeline writes them; memory does not grow with the audio.
+
+    In memory are, per channel, 50 flags a second and one row of probabilities per hop.
 
     Args:
-        found: what ``hops`` yields.
+        recording: its path, or it open as a binary file; every channel is judged for itself.
         predictor: the model.
-        extract: (samples (n, 1), rate) -> features; its DataError leaves the window unanswered.
-        rate: Hz of the samples.
-        voices: one a channel, what ``predictor.enrolled`` gives; without them nothing is known of who speaks.
-        batch: hops that are kept until the model is asked.
+        extract: ``prediction.extractor.Extractor.window``.
+        settings: windows, hops and smoothing.
+        report: is told the seconds done and in all.
+
+    Raises:
+        DataError: a file that cannot be read.
+        ConfigError: not one name per channel; ``adapt`` with a model trained without ``normalise: speaker``.
     """
-    waiting: list[Hop] = []
-    features: dict[int, dict[int, Any]] = {}  # by channel, then by place in waiting
-    for hop in found:
-        for channel in np.flatnonzero(hop.speaks):
-            if (values := features_of(hop.samples[:, [channel]], extract, rate)) is not None:
-                features.setdefault(int(channel), {})[len(waiting)] = values
-        hop.samples = np.empty((0, hop.samples.shape[1]), np.float32)  # a slice of it would keep all of it
-        waiting.append(hop)
-        if len(waiting) == batch:
-            yield from _filled(waiting, features, predictor, voices)
-            waiting, features = [], {}
-    yield from _filled(waiting, features, predictor, voices)
+    stream = open_file(recording)
+    names = channel_names(settings.channels, stream.channels, title(recording))
+    speakers = channel_speakers(recording, predictor, extract, settings) if settings.adapt else ()
+    stream = open_file(recording) if settings.adapt else stream  # an open file has one position, now at its end
+    detector = VoiceActivity(stream.rate, stream.channels)
+    done: list[Hop] = []
+    for hop in judged(hops(stream, settings, detector), predictor, extract, stream.rate, speakers=speakers):
+        done.append(hop)
+        report(round(hop.end), round(stream.seconds or hop.end))
+    return {
+        "file": title(recording),
+        "model": predictor.card["name"],
+        "seconds": round(float(done[-1].end), 3) if done else 0.0,
+        "window": settings.window,
+        "hop": settings.hop,
+        "dwell": settings.dwell,
+        "least": settings.min_duration,
+        "adapted": settings.adapt,
+        "labels": predictor.labels,
+        "channels": [
+            _channel(name, done, channel, speech_segments(detector.flags[channel]), predictor.labels, settings)
+            for channel, name in enumerate(names)
+        ],
+    }
 
 
-def features_of(samples: np.ndarray, extract: Callable, rate: int) -> Any | None:
-    """Return a window's features; None where it cannot be judged: too quiet, too short once trimmed, not finite."""
-    try:
-        return extract(samples, rate)
-    except DataError:
-        return None
+def channel_speakers(
+    recording: Path | BinaryIO, predictor: Predictor, extract: Extract, settings: TimelineSettings, *, seed: int = 1
+) -> list[SpeakerStatistics | None]:
+    """Return what adapts a model to the voice on each channel, from 40 windows of it, unlabelled; None: no speech.
 
+    The file is read once more for it. Every window is then measured by the voice's own mean: right where it shows
+    several emotions, wrong where it keeps to one, which becomes its normal.
 
-def _filled(
-    waiting: list[Hop], features: dict[int, dict[int, Any]], predictor: "Predictor", voices: Sequence["Speaker | None"]
-) -> list[Hop]:
-    for hop in waiting:
-        hop.raw = np.full((len(hop.speaks), len(predictor.labels)), np.nan, np.float32)
-    for channel, windows in features.items():
-        said = predictor.probabilities(list(windows.values()), voices[channel] if voices else None)
-        for place, row in zip(windows, said, strict=True):
-            waiting[place].raw[channel] = row
-    return waiting
-
-
-def sampled(found: Iterable[Hop], channels: int, *, windows: int, rng: np.random.Generator) -> list[list[np.ndarray]]:
-    """Return for each channel the samples (n, 1) of so many windows with speech, each as likely as any other.
-
-    Vitter 1985, "Random sampling with a reservoir", algorithm R, doi 10.1145/3147.3165: in one pass, of any length.
+    Raises:
+        ConfigError: a model that was trained without ``normalise: speaker``.
     """
-    kept: list[list[np.ndarray]] = [[] for _ in range(channels)]
-    seen = [0] * channels
-    for hop in found:
-        for channel in np.flatnonzero(hop.speaks):
-            seen[channel] += 1
-            place = int(rng.integers(seen[channel])) if seen[channel] > windows else len(kept[channel])
-            if place < windows:
-                kept[channel][place : place + 1] = [hop.samples[:, [channel]]]
-    return kept
+    predictor.need_speaker()
+    stream = open_file(recording)
+    stream_hops = hops(stream, settings, VoiceActivity(stream.rate, stream.channels))
+    rng = np.random.default_rng(seed)
+    by_channel = sample_windows(stream_hops, stream.channels, windows=ADAPTATION_WINDOWS, rng=rng)
+    features = [[window_features(samples, extract, stream.rate) for samples in windows] for windows in by_channel]
+    judgeable = [[values for values in windows if values is not None] for windows in features]
+    return [predictor.enrolled(windows) if windows else None for windows in judgeable]
+
+
+def live(stream: Stream, predictor: Predictor, extract: Extract, settings: TimelineSettings) -> Iterator[LiveEntry]:
+    """Yield an entry for each hop of each channel as soon as its audio has come; smoothed by the past alone.
+
+    Where no one speaks, ``emotion`` and ``probabilities`` are None. Arguments and errors as of ``make_timeline``.
+    """
+    names = channel_names(settings.channels, stream.channels, "the stream")
+    detector = VoiceActivity(stream.rate, stream.channels)
+    model = _smoother(predictor.labels, settings)
+    states = [model.prior] * stream.channels
+    for hop in judged(hops(stream, settings, detector), predictor, extract, stream.rate, batch=1):
+        for channel, name in enumerate(names):
+            states[channel] = model.step(states[channel], hop.probabilities[channel])
+            smoothed = entry(predictor.labels, hop.start, hop.end, states[channel])
+            silent = np.isnan(hop.probabilities[channel]).any()
+            yield {"channel": name} | smoothed | ({"emotion": None, "probabilities": None} if silent else {})
+
+
+def _smoother(labels: Sequence[str], settings: TimelineSettings) -> HiddenMarkovModel:
+    return HiddenMarkovModel(len(labels), hop=settings.hop, window=settings.window, dwell=settings.dwell)
+
+
+def _channel(
+    name: str,
+    done: Sequence[Hop],
+    channel: int,
+    speech: list[tuple[float, float]],
+    labels: Sequence[str],
+    settings: TimelineSettings,
+) -> ChannelTimeline:
+    times = np.array([[hop.start, hop.end] for hop in done]).reshape(-1, 2)
+    probabilities = np.array([hop.probabilities[channel] for hop in done]).reshape(len(done), len(labels))
+    answered = ~np.isnan(probabilities).any(axis=1)
+    smooth = _smoother(labels, settings).smooth(probabilities)[answered] if answered.any() else probabilities[:0]
+    times = times[answered]
+    segments = emotion_segments(times, smooth, min_duration=settings.min_duration)
+    return {
+        "name": name,
+        "speech": speech,
+        "unusable": int(sum(hop.speaks[channel] for hop in done) - answered.sum()),
+        "changes": [round(float(segment.start), 3) for segment in segments if segment.change],
+        "spells": [entry(labels, s.start, s.end, s.probabilities, s.label) for s in segments],
+        "hops": [entry(labels, start, end, row) for (start, end), row in zip(times, smooth, strict=True)],
+    }
+
+
+def entry(
+    labels: Sequence[str], start: float, end: float, probabilities: np.ndarray, label: int | None = None
+) -> TimelineEntry:
+    """Return start and end in seconds, emotion and rounded probabilities; without a label the most probable one."""
+    return {
+        "start": round(float(start), 3),
+        "end": round(float(end), 3),
+        "emotion": labels[int(probabilities.argmax()) if label is None else label],
+        "probabilities": {name: round(float(p), 4) for name, p in zip(labels, probabilities, strict=True)},
+    }

@@ -1,20 +1,69 @@
-"""A timeline as table, JSON, TextGrid and words. The document is what ``prediction.recording.listen`` returns."""
+"""The document that ``prediction.timeline`` makes, and writing it as table, JSON, TextGrid, picture and text."""
 
 import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from utils.errors import ConfigError
 
 Interval = tuple[float, float, str]
 
 
+class TimelineEntry(TypedDict):
+    """A stretch of time: ``start``, ``end`` in seconds, the ``emotion`` and the ``probabilities`` by label."""
+
+    start: float
+    end: float
+    emotion: str
+    probabilities: dict[str, float]
+
+
+class LiveEntry(TypedDict):
+    """A hop of one ``channel`` of a stream; ``emotion`` and ``probabilities`` are None where no one speaks."""
+
+    channel: str
+    start: float
+    end: float
+    emotion: str | None
+    probabilities: dict[str, float] | None
+
+
+class ChannelTimeline(TypedDict):
+    """One channel.
+
+    ``speech``: start and end of speech, seconds; ``unusable``: windows with speech that could not be judged;
+    ``changes``: seconds; ``spells``: segments of one emotion; ``hops``: all hops with speech, smoothed.
+    """
+
+    name: str
+    speech: list[tuple[float, float]]
+    unusable: int
+    changes: list[float]
+    spells: list[TimelineEntry]
+    hops: list[TimelineEntry]
+
+
+class Timeline(TypedDict):
+    """A recording: its ``seconds``, the settings (``least``: the minimum duration), ``labels`` and ``channels``."""
+
+    file: str
+    model: str
+    seconds: float
+    window: float
+    hop: float
+    dwell: float
+    least: float
+    adapted: bool
+    labels: list[str]
+    channels: list[ChannelTimeline]
+
+
 def prefixes(files: Sequence[str], out: str | None) -> dict[str, str]:
-    """Return what each file's timeline is called: ``out``, or <stem>_timeline in the folder that it names.
+    """Return the path of each file's timeline without suffix: ``out``, or <stem>_timeline in the folder it names.
 
     Raises:
         ConfigError: stdin, or one name for many files.
@@ -32,20 +81,24 @@ def prefixes(files: Sequence[str], out: str | None) -> dict[str, str]:
     return {file: str(Path(out or "", f"{stem}_timeline")) for file, stem in zip(files, stems, strict=True)}
 
 
-def write_all(prefix: str, document: Mapping[str, Any]) -> None:
-    """Write ``prefix``.csv, .json and .TextGrid."""
+def write_all(prefix: str, document: Timeline) -> None:
+    """Write ``prefix``.csv, .json, .TextGrid and .png."""
+    from utils import plots  # matplotlib, which only this needs
+    from utils.plots import timeline as timeline_plots
+
     Path(prefix).parent.mkdir(parents=True, exist_ok=True)
+    plots.save(timeline_plots.timeline(document), Path(f"{prefix}.png"))
     write_csv(Path(f"{prefix}.csv"), document)
     write_json(Path(f"{prefix}.json"), document)
     write_textgrid(Path(f"{prefix}.TextGrid"), document)
 
 
-def write_csv(path: Path, document: Mapping[str, Any]) -> None:
+def write_csv(path: Path, document: Timeline) -> None:
     """Write what ``csv_text`` returns."""
     path.write_text(csv_text(document), newline="", encoding="utf8")
 
 
-def csv_text(document: Mapping[str, Any]) -> str:
+def csv_text(document: Timeline) -> str:
     """Return ``start,end,channel,emotion,p_<label>...``, a row for each hop with speech; by time, then by channel."""
     rows = [(hop, channel["name"]) for channel in document["channels"] for hop in channel["hops"]]
     text = io.StringIO(newline="")
@@ -56,18 +109,18 @@ def csv_text(document: Mapping[str, Any]) -> str:
     return text.getvalue()
 
 
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
+def write_json(path: Path, document: Timeline) -> None:
     """Write the document."""
     path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf8")
 
 
-def write_textgrid(path: Path, document: Mapping[str, Any]) -> None:
+def write_textgrid(path: Path, document: Timeline) -> None:
     """Write what ``textgrid_text`` returns."""
     path.write_text(textgrid_text(document), encoding="utf8")
 
 
-def textgrid_text(document: Mapping[str, Any]) -> str:
-    """Return two tiers a channel, ``<name> speech`` and ``<name> emotion``, in Praat's long text format.
+def textgrid_text(document: Timeline) -> str:
+    """Return two tiers per channel, ``<name> speech`` and ``<name> emotion``, in Praat's long text format.
 
     Boersma & Weenink, praat.org, "TextGrid file formats".
     """
@@ -75,7 +128,7 @@ def textgrid_text(document: Mapping[str, Any]) -> str:
     tiers = []
     for channel in document["channels"]:
         speech = [(start, stop, "speech") for start, stop in channel["speech"]]
-        emotion = [(spell["start"], spell["end"], spell["emotion"]) for spell in channel["spells"]]
+        emotion = [(part["start"], part["end"], part["emotion"]) for part in channel["spells"]]
         tiers += [(f"{channel['name']} speech", speech), (f"{channel['name']} emotion", emotion)]
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', ""]
     lines += ["xmin = 0", f"xmax = {end}", "tiers? <exists>", f"size = {len(tiers)}", "item []:"]
@@ -89,15 +142,15 @@ def textgrid_text(document: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def summary(document: Mapping[str, Any]) -> str:
-    """Return a line on the recording and one a channel: how long it speaks, in which emotions, the changes."""
+def summary(document: Timeline) -> str:
+    """Return a line for the recording and one per channel: seconds of speech, share of each emotion, changes."""
     lines = [f"{document['file']}: {document['seconds']:.1f} s, {document['model']}"]
     for channel in document["channels"]:
-        held = dict.fromkeys(document["labels"], 0.0)
-        for spell in channel["spells"]:
-            held[spell["emotion"]] += spell["end"] - spell["start"]
-        whole = sum(held.values()) or 1.0
-        shares = [f"{name} {held[name] / whole:.0%}" for name in sorted(held, key=held.get, reverse=True) if held[name]]
+        seconds = dict.fromkeys(document["labels"], 0.0)
+        for segment in channel["spells"]:
+            seconds[segment["emotion"]] += segment["end"] - segment["start"]
+        whole, ranked = sum(seconds.values()) or 1.0, sorted(seconds, key=seconds.get, reverse=True)
+        shares = [f"{name} {seconds[name] / whole:.0%}" for name in ranked if seconds[name]]
         spoken = sum(stop - start for start, stop in channel["speech"])
         unusable = f"; {_count(channel['unusable'], 'window')} too quiet to judge" if channel["unusable"] else ""
         changes = _count(len(channel["changes"]), "change")
@@ -110,13 +163,13 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}{'s' * (number != 1)}"
 
 
-def line(said: Mapping[str, Any]) -> str:
-    """Return one hop of a channel, as ``prediction.recording.live`` yields it, in words, the most probable first."""
-    where = f"{said['end']:8.1f} s  {said['channel']}: "
-    if said["emotion"] is None:
+def line(hop: LiveEntry) -> str:
+    """Return one hop of a channel, as ``prediction.timeline.live`` yields it, in words, the most probable first."""
+    where = f"{hop['end']:8.1f} s  {hop['channel']}: "
+    if hop["emotion"] is None:
         return where + "-"
-    ranked = sorted(said["probabilities"].items(), key=lambda item: -item[1])
-    return where + f"{said['emotion']}  " + "  ".join(f"{label} {p:.2f}" for label, p in ranked)
+    ranked = sorted(hop["probabilities"].items(), key=lambda item: -item[1])
+    return where + f"{hop['emotion']}  " + "  ".join(f"{label} {p:.2f}" for label, p in ranked)
 
 
 def _gapless(intervals: Iterable[Interval], end: float) -> Iterable[Interval]:

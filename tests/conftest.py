@@ -28,6 +28,24 @@ def demo_root(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def demo_zoo(demo_root, tmp_path_factory) -> Path:
+    """Return a folder with two SVMs trained on the demo corpus, "plain" and "speaker", and the features they saw."""
+    from toy import write_config
+
+    import preprocess
+    import train
+
+    folder = tmp_path_factory.mktemp("zoo")
+    paths = [str(write_config(folder, "plain")), str(write_config(folder, "speaker", normalise="speaker"))]
+    common = ["--config", *paths, "--features", str(folder / "features")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SER_DATA", str(demo_root.parent))
+        assert preprocess.main([*common, "--jobs", "1"]) == 0
+        assert train.main([*common, "--checkpoints", str(folder)]) == 0
+    return folder
+
+
 @pytest.fixture(scope="session", autouse=True)
 def pretrained(tmp_path_factory) -> Path:
     """Point $SER_PRETRAINED at small random networks under the default names; return where the real ones may lie."""

@@ -128,7 +128,7 @@ def test_a_model_is_shown_with_what_its_score_is_worth(open_page, zoo):
     assert page.selectbox[0].options == ["plain", "speaker", "weighs"] and not page.exception
     assert card["evidence"] in said and "speaker-independent" in said and "Trained on: demo" in said
     assert "Licence: demo: none needed" in said and "Note: trained on synthetic voices" in said
-    assert f"at 90%: {card['conformal']['0.9']['coverage']:.1%} held the truth" in said
+    assert f"at 90%: {card['conformal']['0.9']['coverage']:.1%} held the true label" in said
     assert "not what anybody feels" in words(page) and "Record only with consent" in page.sidebar.caption[0].value
     assert f"{uploads.MOST_FILES} files of {uploads.MOST_MB} MB" in words(page) and "20 minutes" in words(page)
     assert not open_page("weighs").sidebar.markdown[0].value.count("Label sets")
@@ -163,12 +163,12 @@ def test_a_clip_unlike_the_training_clips_is_said_to_be(open_page, predicted, cl
 def test_attention_is_drawn_over_the_spectrogram(open_page, zoo, clips):
     page = send(open_page("weighs"), clips[0])
     model = state.opened(zoo / "weighs")
-    features = model.extractor(clips[0])
+    features = model.recogniser.extractor(clips[0])
     (weights,) = model.predictor.attention([features])
     hop = (len(soundfile.read(clips[0])[0]) / RATE) / len(features)
     found = re.search(r"Most attention at ([\d.]+) s", pictures(page)[-1].caption)
     assert len(pictures(page)) == 3 and abs(float(found[1]) - weights.argmax() * hop) <= 2 * hop
-    assert not Predictor(zoo / "plain").attends and model.predictor.attends
+    assert not Predictor(zoo / "plain").has_attention and model.predictor.has_attention
 
 
 def test_an_enrolled_voice_changes_the_answer_as_predict_does(open_page, predicted, clips):
@@ -221,7 +221,7 @@ def test_a_recording_over_time_is_what_predict_writes(open_page, zoo, clips, tmp
     assert status == 0 and not page.exception and len(pictures(page)) == 1
     for line in (line.strip() for line in out.splitlines() if line.startswith("  ")):
         assert line in words(page) and line in pictures(page)[0].alt
-    document = next(value for key, value in page.session_state["kept"].items() if key[-1] is True)
+    document = next(value for key, value in page.session_state["computed"].items() if key[-1] is True)
     document = json.loads(json.dumps(document))
     assert document | {"file": ""} == json.loads((folder / "x.json").read_text(encoding="utf8")) | {"file": ""}
 
@@ -276,10 +276,10 @@ def test_names_from_the_browser_are_neither_paths_nor_markup(open_page, clips):
 def test_what_one_visitor_sends_no_other_sees(open_page, clips):
     first = send(open_page(), clips[0])
     second = open_page()
-    assert first.header and not second.header and not second.session_state["kept"]
-    assert first.session_state["kept"].keys().isdisjoint(second.session_state["kept"])
+    assert first.header and not second.header and not second.session_state["computed"]
+    assert first.session_state["computed"].keys().isdisjoint(second.session_state["computed"])
     first = first.file_uploader[0].set_value([]).run()
-    assert not first.session_state["kept"], "what was taken back must be forgotten"
+    assert not first.session_state["computed"], "what was taken back must be forgotten"
 
 
 def test_too_many_files_and_no_checkpoint_are_said(open_page, clips, tmp_path_factory, monkeypatch):
@@ -315,7 +315,6 @@ def test_what_nobody_foresaw_costs_one_file_and_not_the_batch(open_page, clips, 
 def test_the_server_is_told_the_same_limit():
     config = (plugins.ROOT / ".streamlit" / "config.toml").read_text(encoding="utf8")
     assert f"maxUploadSize = {uploads.MOST_MB} " in config
-    assert (predict.TIME_OPTIONS["dwell"], predict.TIME_OPTIONS["least"]) == (results.DWELL, results.LEAST)
 
 
 def test_the_page_loads_no_framework_and_nothing_that_trains(zoo, clips):
@@ -339,9 +338,9 @@ def test_the_page_loads_no_framework_and_nothing_that_trains(zoo, clips):
 
 def test_the_table_of_a_batch_as_csv_has_predicts_columns(zoo, clips):
     model = state.opened(zoo / "plain")
-    kept = state.Kept()
+    cache = state.VisitorCache()
     sounds = [state.measured(uploads.Clip(clip.name, clip.name, clip.read_bytes())) for clip in clips[:2]]
-    found = results.asked(model, sounds, None, None, kept)
-    rows = list(csv.DictReader(io.StringIO(results.csv_text(found, model.predictor.labels, found[0].wanted))))
+    answers = results.answered(model, sounds, None, None, cache)
+    rows = list(csv.DictReader(io.StringIO(results.csv_text(answers, model.predictor.labels, answers[0].rule))))
     assert [row["file"] for row in rows] == [clip.name for clip in clips[:2]]
     assert list(rows[0]) == ["file", "emotion", *(f"p_{label}" for label in model.predictor.labels), "error"]

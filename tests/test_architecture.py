@@ -42,8 +42,8 @@ ROOMS = sorted(FLOORS)
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 HEAVY = ("tensorflow", "keras", "sklearn", "librosa")
 KERAS_FILES = {  # and all of models/dnn/
-    f"models/{name}.py"
-    for name in ("keras_model", "attention_map", "finetune", "gradients", "layers", "images", "training")
+    *(f"models/{name}.py" for name in ("keras_model", "attention_map", "finetune", "gradients", "training")),
+    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "models/layers").glob("*.py")),
 }
 CONVERTERS = {"extract_feats/convert/graphs.py"}  # run by hand, once a file
 SOURCES = sorted(path for room in (*ROOMS, "tests", "benchmarks") for path in (ROOT / room).rglob("*.py")) + sorted(
@@ -178,7 +178,7 @@ def test_nothing_heavy_is_reached_on_loading():
     Only a model that is going to be fitted brings its framework: models/keras_model.py, models/sklearn_model.py.
     """
     files = {name_of(p)[:-3].removesuffix("/__init__").replace("/", "."): p for p in SOURCES}
-    frameworks = {name[:-3].replace("/", ".") for name in KERAS_FILES} | {"models.sklearn_model"}
+    frameworks = {module_of(ROOT / name) for name in KERAS_FILES} | {"models.sklearn_model"}
     for module, path in files.items():
         if module in frameworks or module.startswith(("models.dnn.", "models.ml.", "tests.")):
             continue

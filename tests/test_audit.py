@@ -10,8 +10,7 @@ from toy import dataset
 
 from evaluation import audit
 from evaluation.checkpoint import write as checkpoint
-from evaluation.leakage import record as audit_record
-from evaluation.leakage import rules as leakage
+from evaluation.leakage import record, rules
 from evaluation.splits.folds import Fold
 from evaluation.training import cross_validation, ensemble, fit
 from evaluation.training.workspace import Workspace
@@ -91,7 +90,7 @@ def test_the_code_as_it_stands_is_clean(keys, tmp_path):
 def test_the_record_holds_the_rows_of_every_purpose(tmp_path):
     data = dataset()
     _, outcome, _ = written(data, config(), tmp_path / "run")
-    sides = audit_record.folds(audit_record.read(tmp_path / "run" / "audit.parquet"))
+    sides = record.folds(record.read(tmp_path / "run" / "audit.parquet"))
     assert set(sides) == {0, 1, 2, 3}
     for number, fold in enumerate(outcome.folds, 1):
         for purpose, rows in (("fit", fold.train), ("scale", fold.train), ("test", fold.test)):
@@ -201,7 +200,7 @@ def test_calibration_on_clips_that_were_fitted_on(tmp_path, monkeypatch):
         rows = np.arange(len(part))
         return [(rows, rows[::2]), (rows, rows[1::2])]
 
-    monkeypatch.setattr(SklearnModel, "_grouped", sloppy)
+    monkeypatch.setattr(SklearnModel, "_calibration_folds", sloppy)
     found = audited(dataset(), config(), tmp_path)
     caught(found, "calibration", "clips that its estimator was fitted on")
 
@@ -236,7 +235,7 @@ def test_a_network_stopped_by_the_test_part_or_begun_from_one_that_heard_it(tmp_
     caught(found, "early stopping", "test clips")
     assert set(leaks(found)) == {"early stopping"}
     (tmp_path / "clean" / "audit.parquet").unlink()
-    assert audit_record.heard(tmp_path / "clean").ids.tolist() == [""]
+    assert record.training_clips(tmp_path / "clean").ids.tolist() == [""]
 
 
 def test_a_network_stopped_by_what_it_learns_from(tmp_path):
@@ -244,7 +243,7 @@ def test_a_network_stopped_by_what_it_learns_from(tmp_path):
     model = fit.fit(data[:30], None, config(), seed=1)
     model.usage.add("validation", data[20:40])
     model.usage.add("test", data[60:])
-    found = leakage.judge(audit_record.fitted(model, data, 1), config(CNN))
+    found = rules.judge(record.fitted(model, data, 1), config(CNN))
     caught(found, "early stopping", "clips that the network also learns from")
 
 
@@ -265,7 +264,7 @@ def test_a_purpose_that_must_be_there_is_missed(purpose, tmp_path):
     written(data, settings, tmp_path / "run")
     table = parquet.read_table(tmp_path / "run" / "audit.parquet")
     kept = table.filter([name != purpose for name in table["purpose"].to_pylist()])
-    found = leakage.judge(kept, settings)
+    found = rules.judge(kept, settings)
     assert found["verdict"] == "not audited" and found["findings"][0]["kind"] == purpose
 
 
@@ -285,11 +284,11 @@ def test_tuned_while_other_speakers_are_held_out(tmp_path):
 
 
 def test_members_of_an_ensemble_pass_their_verdict_on(tmp_path):
-    table = audit_record.SCHEMA.empty_table()
+    table = record.SCHEMA.empty_table()
     for verdict, wanted in (("leaks", "leaks"), ("clean", "not audited")):
-        assert leakage.judge(table, config(), members={"one": "clean", "two": verdict})["verdict"] == wanted
+        assert rules.judge(table, config(), members={"one": "clean", "two": verdict})["verdict"] == wanted
     for verdict, severity in (("leaks", "leak"), ("not audited", "missing"), ("tuned", "tuned")):
-        found = leakage.judge(table, config(), members={"one": "clean", "two": verdict})["findings"]
+        found = rules.judge(table, config(), members={"one": "clean", "two": verdict})["findings"]
         said = [(f["severity"], f["text"]) for f in found if f["kind"] == "member"]
         assert said == [(severity, f"two: {verdict}")]
 
@@ -343,6 +342,6 @@ def test_the_command_prints_the_verdict_and_stores_it(tmp_path, capsys, monkeypa
 
 def test_rows_are_kept_once_with_the_times_they_came():
     data = dataset()
-    found = audit_record.rows(2, "fit", Clips.of(data[[3, 1, 3, 3]])).to_pydict()
+    found = record.rows(2, "fit", Clips.of(data[[3, 1, 3, 3]])).to_pydict()
     assert found["id"] == ["toy/001", "toy/003"] and found["times"] == [1, 3] and found["fold"] == [2, 2]
     assert found["speaker"] == data.speakers[[1, 3]].tolist() and found["text"] == ["", ""]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from prediction import batch
-from prediction.extractor import Extractor
+from prediction.extractor import Extractor, Reading
 from utils.errors import ConfigError
 
 CARD = {
@@ -35,15 +35,15 @@ def files(demo_root, tmp_path, monkeypatch) -> list[str]:
     return [*names, names[-1]]
 
 
-def flat(windows) -> list[tuple[str, object]]:
-    return [pair for window in windows for pair in window]
+def flat(windows) -> list[Reading]:
+    return [reading for window in windows for reading in window]
 
 
-def equal(one, other) -> bool:
-    if isinstance(one, str) or isinstance(other, str):
+def equal(one: Reading, other: Reading) -> bool:
+    if one.error or other.error:
         return one == other
-    apart = np.abs(one[0] - other[0]).max()  # a worker's thread count moves the last bit of float32 sums
-    return apart <= 1e-6 * np.abs(one[0]).max() and one[1:] == other[1:]
+    apart = np.abs(one.features - other.features).max()  # a worker's threads move the last bit of float32 sums
+    return apart <= 1e-6 * np.abs(one.features).max() and (one.file, one.channel) == (other.file, other.channel)
 
 
 def test_two_processes_read_what_one_does_in_the_same_order(card, files, monkeypatch):
@@ -52,10 +52,10 @@ def test_two_processes_read_what_one_does_in_the_same_order(card, files, monkeyp
     windows = list(batch.read(Extractor(card), files, jobs=2))
     assert [len(window) for window in windows] == [8, 8, 4]  # what is held at a time
     together = flat(windows)
-    assert [file for file, _ in alone] == [file for file, _ in together] == files
-    assert all(equal(one, other) for (_, one), (_, other) in zip(alone, together, strict=True))
-    broken = dict(together)["broken.wav"]
-    assert isinstance(broken, str) and broken.startswith("broken.wav: ") and dict(alone)["broken.wav"] == broken
+    assert [reading.file for reading in alone] == [reading.file for reading in together] == files
+    assert all(equal(one, other) for one, other in zip(alone, together, strict=True))
+    (error,) = {reading.error for reading in alone + together if reading.file == "broken.wav"}
+    assert error.startswith("broken.wav: ") and not any(one.error for one in alone if one.file != "broken.wav")
 
 
 def test_few_files_start_no_process(card, files, monkeypatch):
@@ -77,5 +77,5 @@ def test_a_cluster_reads_what_this_machine_does(card, files, tmp_path):
     with scheduler() as address, workers(address):
         there = flat(batch.read(Extractor(card), files, dask=address))
     here = flat(batch.read(Extractor(card), files, jobs=1))
-    assert [file for file, _ in there] == files and os.path.samefile(Path.cwd(), tmp_path)
-    assert all(equal(one, other) for (_, one), (_, other) in zip(here, there, strict=True))
+    assert [reading.file for reading in there] == files and os.path.samefile(Path.cwd(), tmp_path)
+    assert all(equal(one, other) for one, other in zip(here, there, strict=True))

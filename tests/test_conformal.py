@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from evaluation.scores.conformal import COVERAGES, coverage, scores, sets, threshold
+from evaluation.scores.conformal import COVERAGES, coverage, scores, sets, threshold, with_thresholds
 
 
 def draw(n, n_classes=8, *, n_speakers=24, seed=0):
@@ -87,3 +87,13 @@ def test_scores_are_those_of_every_coverage_and_need_two_speakers():
         assert abs(row["coverage"] - asked) < 0.03 and row["lowest_group"].startswith("toy/")
         assert row["threshold"] == threshold(truth, probabilities, asked)
     assert scores(truth, probabilities, np.full(1440, "")) == scores(truth, probabilities, np.full(1440, "a")) == {}
+
+
+def test_sets_of_given_thresholds_by_hand():
+    truth, speakers = np.array([0, 1, 1, 0]), np.array(["a", "a", "b", "b"])
+    probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.8, 0.2], [0.7, 0.3]])
+    coverages = with_thresholds(truth, probabilities, speakers, {"0.8": 0.35, "0.95": 0.0})
+    assert coverages["0.8"] == {
+        "threshold": 0.35, "coverage": 0.75, "mean_size": 1.25, "lowest": 0.5, "lowest_group": "b"
+    }  # fmt: skip
+    assert coverages["0.95"]["coverage"] == 1.0 and coverages["0.95"]["mean_size"] == 2.0

@@ -97,7 +97,7 @@ def test_the_sample_of_the_deployment_page(here):
     (sample,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     sample = sample.replace("NAME", "demo_bilstm").replace("clip.wav", "data/demo/m08/m08_sad_1.wav")
     (here / "sample.py").write_text(sample, encoding="utf8")
-    said = ast.literal_eval(checkout.run("python sample.py", here))
+    said = ast.literal_eval(checkout.run("python sample.py", here).splitlines()[-1])
     assert set(said) == {"angry", "happy", "sad", "neutral", "fear"}
     assert sum(said.values()) == pytest.approx(1, abs=1e-4)
 

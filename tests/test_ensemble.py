@@ -23,11 +23,11 @@ from evaluation.splits.folds import draw_folds
 from evaluation.training import cross_validation, ensemble, fit, inner_folds
 from evaluation.training.workspace import Workspace
 from models.combination import combined, logarithms
+from prediction import extractor
 from prediction.extractor import Extractor
 from prediction.predictor import Predictor
 from utils import config as configs
 from utils import plugins
-from utils.audio.prepare import read_wave
 from utils.errors import ConfigError
 
 JOINING = [name for name, plugin in plugins.every("models").items() if plugin.constants["INPUT"] == "members"]
@@ -412,15 +412,15 @@ def test_audio_is_decoded_once_a_wave_and_extracted_once_a_recipe(tmp_path, monk
 
     cards = [card(16000, name="logmel"), card(16000, name="logmel"), card(16000, name="librosa_stats")]
     cards.append(card(8000, name="logmel"))
-    read = []
+    decoded, prepared = [], []
 
-    def counted(source, rate, **clip):
-        read.append(rate)
-        return read_wave(source, rate, **clip)
+    def counting(function, calls):
+        return lambda *args, **named: calls.append(args) or function(*args, **named)
 
-    monkeypatch.setattr("prediction.extractor.read_wave", counted)
+    monkeypatch.setattr(extractor, "decode", counting(extractor.decode, decoded))
+    monkeypatch.setattr(extractor, "prepare", counting(extractor.prepare, prepared))
     found = Extractor({"members": cards})(tmp_path / "a.wav")
-    assert read == [16000, 8000] and len(found) == 4
+    assert len(decoded) == 1 and [rate for _, _, rate in prepared] == [16000, 8000] and len(found) == 4
     assert found[0] is found[1] and found[0].shape[1] == found[3].shape[1] and found[2].ndim == 1
     with (tmp_path / "a.wav").open("rb") as file:
         for mine, named in zip(Extractor({"members": cards})(file), found, strict=True):

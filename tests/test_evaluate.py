@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,8 +15,7 @@ import train
 from evaluation.checkpoint import write as checkpoint
 from evaluation.checkpoint.outcome import Outcome
 from evaluation.checkpoint.protocol import EvaluationProtocol
-from evaluation.leakage import training_set as heard
-from evaluation.scores import conformal, metrics
+from evaluation.scores import metrics
 from evaluation.studies import other_clips
 from evaluation.studies.served_model import ServedModel, clip_list
 from evaluation.training import enrolment
@@ -183,79 +181,6 @@ def test_draws_without_a_prediction_are_not_counted():
     truth, predicted = np.array([0, 1, 1]), np.array([[0, -1, 1], [-1, 0, 1]])
     assert enrolment.confusion_of_draws(truth, predicted, 2).tolist() == [[1, 0], [1, 2]]
     assert metrics.uar(enrolment.confusion_of_draws(truth, predicted, 2)) == pytest.approx((1 + 2 / 3) / 2)
-
-
-class Configured:
-    """As much of a config as heard.write reads."""
-
-    def __init__(self, holdout=(), init=None, members=()):
-        self.init, self.split, self.members = init, self, members
-        self._holdout = list(holdout)
-
-    def model_dump(self):
-        return {"by": "speaker", "holdout": self._holdout}
-
-
-def test_what_was_heard_is_told_by_speaker_and_by_sound(tmp_path):
-    data, card = dataset(), {"corpora": ["toy"]}
-    heard.write(tmp_path, Configured(holdout=["s5"]), data)
-    strangers = data[data.speakers == "toy/s5"]
-    assert heard.shared(tmp_path, card, strangers) == {
-        "speaker_disjoint": True, "shared_speakers": 0, "shared_clips": 0
-    }  # fmt: skip
-    assert heard.shared(tmp_path, card, data)["shared_speakers"] == 5
-    renamed = replace(data, speakers=np.char.add(data.speakers, "x"), ids=np.char.add("b", data.ids))
-    assert heard.shared(tmp_path, card, renamed[:5]) == {
-        "speaker_disjoint": False, "shared_speakers": 0, "shared_clips": 5
-    }  # fmt: skip
-    unknown = replace(strangers, speakers=np.full(len(strangers), ""))
-    assert heard.shared(tmp_path, card, unknown)["speaker_disjoint"]  # nobody unknown was heard
-    heard.write(tmp_path, Configured(), replace(data[:3], speakers=np.full(3, "")))
-    assert not heard.shared(tmp_path, card, unknown)["speaker_disjoint"]
-
-
-def test_label_sets_are_those_of_the_shipped_thresholds():
-    truth, speakers = np.array([0, 1, 1, 0]), np.array(["a", "a", "b", "b"])
-    probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.8, 0.2], [0.7, 0.3]])
-    found = conformal.with_thresholds(truth, probabilities, speakers, {"0.8": 0.35, "0.95": 0.0})
-    assert found["0.8"] == {
-        "threshold": 0.35, "coverage": 0.75, "mean_size": 1.25, "lowest": 0.5, "lowest_group": "b"
-    }  # fmt: skip
-    assert found["0.95"]["coverage"] == 1.0 and found["0.95"]["mean_size"] == 2.0
-
-
-def test_a_fine_tuned_model_has_heard_what_its_source_has(tmp_path):
-    data = dataset()
-    for name in ("source", "tuned"):
-        (tmp_path / name).mkdir()
-    heard.write(tmp_path / "source", Configured(), data[data.speakers == "toy/s0"])
-    heard.write(tmp_path / "tuned", Configured(init=str(tmp_path / "source")), data[data.speakers == "toy/s1"])
-    found = heard.shared(tmp_path / "tuned", {}, data)
-    assert found["shared_speakers"] == 2 and found["shared_clips"] == 24
-
-
-def test_an_ensemble_has_heard_what_its_members_have(tmp_path):
-    data = dataset()
-    for name in ("source", "tuned", "both"):
-        (tmp_path / name).mkdir()
-    heard.write(tmp_path / "source", Configured(), data[data.speakers == "toy/s0"])
-    heard.write(tmp_path / "tuned", Configured(init=str(tmp_path / "source")), data[data.speakers == "toy/s1"])
-    heard.write(tmp_path / "both", Configured(members=["tuned"]), data[data.speakers == "toy/s1"])
-    found = heard.shared(tmp_path / "both", {}, data)
-    assert found["shared_speakers"] == 2 and found["shared_clips"] == 24
-
-
-def test_the_corpora_of_a_chain_of_starts_are_all_heard(tmp_path):
-    data = dataset()
-    heard.write(tmp_path, Configured(), replace(data, ids=np.char.replace(data.ids, "toy/", "first/")))
-    assert heard.corpora(tmp_path, {"corpora": ["second"]}) == {"first", "second"}
-    assert heard.corpora(tmp_path / "none", {"corpora": ["second"]}) == {"second"}
-
-
-def test_without_a_record_another_clip_of_the_same_corpus_counts_as_heard(tmp_path):
-    found = heard.shared(tmp_path, {"corpora": ["toy"]}, dataset())
-    assert found == {"speaker_disjoint": False, "shared_speakers": None, "shared_clips": None}
-    assert heard.shared(tmp_path, {"corpora": ["other"]}, dataset())["speaker_disjoint"]
 
 
 def test_the_parts_of_an_ensemble_are_one_list_a_clip():

@@ -20,7 +20,7 @@ from evaluation.studies import comparison
 from evaluation.training import cross_validation, enrolment, fit
 from evaluation.training.workspace import Workspace
 from models.temperature import apply_temperature
-from prediction import answering
+from prediction import card_text
 from prediction.predictor import Predictor
 from utils import config as configs
 from utils.errors import ConfigError
@@ -529,4 +529,4 @@ def test_label_sets_of_known_speakers_are_not_said_to_hold_for_strangers(tmp_pat
         (line,) = (line for line in text(found).splitlines() if line.startswith("label sets"))
         assert whose in line and len(line) <= 80
         card = json.loads((tmp_path / by / "model.json").read_text(encoding="utf8"))
-        assert ("for strangers, " in answering.provenance(card, 0.9)) == (by == "speaker")
+        assert ("for unseen speakers, " in card_text.provenance(card, 0.9)) == (by == "speaker")

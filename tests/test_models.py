@@ -131,7 +131,7 @@ def test_padding_changes_nothing(which, trained):
         feed = {"features": frames, "lengths": lengths}
         (graph,) = predictor.graphs
         if graph.takes_speaker:
-            both = zip(("speaker_mean", "speaker_std"), graph.unknown_speaker(), strict=True)
+            both = zip(("speaker_mean", "speaker_std"), graph.global_statistics(), strict=True)
             feed |= {key: np.repeat(value[None], len(lengths), axis=0) for key, value in both}
         found.append(graph.session.run(["probabilities"], feed)[0])
     np.testing.assert_allclose(found[1], found[0], atol=1e-5)
@@ -318,13 +318,13 @@ def test_a_network_that_reads_time_refuses_vectors():
 def test_calibration_keeps_a_speaker_on_one_side():
     data = dataset()
     model = fitted("svm", data)
-    folds = model._grouped(data)
+    folds = model._calibration_folds(data)
     assert len(folds) == 3
     for train, test in folds:
         assert not set(data.speakers[train]) & set(data.speakers[test])
     assert sorted(np.concatenate([test for _, test in folds])) == list(range(len(data)))
     both, _ = model.with_and_without_speaker(data)
-    for train, test in model._grouped(both):
+    for train, test in model._calibration_folds(both):
         assert not set(both.speakers[train]) & set(both.speakers[test])
     assert len(model.estimator_.cv) == 3  # what was calibrated on is what is tested here
     for (train, _), (used, _) in zip(folds, model.estimator_.cv, strict=True):
@@ -340,7 +340,7 @@ def test_calibration_without_usable_speakers_keeps_recordings_whole(kind):
         data.speakers[data.truth == 1] = "toy/s0"
     data.digests[1] = data.digests[0]
     model = fitted("svm", data)
-    for train, test in model._grouped(data):
+    for train, test in model._calibration_folds(data):
         assert not set(data.digests[train]) & set(data.digests[test])
         assert set(data.truth[train]) == {0, 1, 2}
     assert model.probabilities(data.features).shape == (len(data), 3)
@@ -377,3 +377,33 @@ def test_what_is_no_checkpoint_is_said_in_one_line(broken, tmp_path):
     with pytest.raises(ConfigError, match=r"no model\.onnx in it|damaged") as caught:
         Predictor(tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+# seeds of estimators
+
+
+@pytest.mark.parametrize("kind", ["vector", "frames"])
+@pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name].package == "models.ml"])
+def test_an_estimator_of_the_same_seed_gives_the_same_numbers(name, kind):
+    data = dataset(kind, speakers=3, takes=2)
+    one, two = (fitted(name, data).probabilities(data.features) for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_every_step_of_a_pipeline_is_seeded():
+    from sklearn.decomposition import PCA
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+
+    from models.sklearn_model import seeded
+
+    data = dataset(speakers=3)
+
+    def probabilities(step, seed: int) -> np.ndarray:
+        pipeline = seeded(make_pipeline(PCA(4, svd_solver="randomized"), step), seed)
+        return pipeline.fit(data.features, data.truth).predict_proba(data.features)
+
+    for make in (lambda: RandomForestClassifier(9), lambda: MLPClassifier((4,), max_iter=9)):
+        np.testing.assert_array_equal(probabilities(make(), 3), probabilities(make(), 3))
+        assert np.abs(probabilities(make(), 3) - probabilities(make(), 4)).max() > 1e-3

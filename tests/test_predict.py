@@ -13,11 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 from threadpoolctl import threadpool_limits
-from toy import outcome, write_config
+from toy import outcome
 
 import predict
-import preprocess
-import train
 from augmentation import gaussian_noise, telephone
 from evaluation.scores import conformal
 from utils import config as configs
@@ -27,16 +25,9 @@ LABELS = ["angry", "happy", "sad", "neutral", "fear"]
 
 
 @pytest.fixture(scope="module")
-def zoo(demo_root, tmp_path_factory):
-    """Return a folder with two trained checkpoints, "plain" and "speaker", and the features they saw."""
-    folder = tmp_path_factory.mktemp("predicted")
-    paths = [str(write_config(folder, "plain")), str(write_config(folder, "speaker", normalise="speaker"))]
-    common = ["--config", *paths, "--features", str(folder / "features")]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SER_DATA", str(demo_root.parent))
-        assert preprocess.main([*common, "--jobs", "1"]) == 0
-        assert train.main([*common, "--checkpoints", str(folder)]) == 0
-    return folder
+def zoo(demo_zoo):
+    """Return the trained checkpoints; tests may put others beside them."""
+    return demo_zoo
 
 
 @pytest.fixture

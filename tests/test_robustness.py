@@ -20,7 +20,7 @@ from extract_feats import channel
 from extract_feats.cache import conditions, task
 from extract_feats.cache import read as load
 from extract_feats.cache.fill import fill
-from prediction import out_of_domain as familiarity
+from prediction import out_of_domain
 from utils import config as configs
 from utils.errors import ConfigError
 from utils.plots import robustness as robustness_plots
@@ -134,7 +134,7 @@ def test_of_a_large_corpus_a_sample_is_measured_once(demo_root, tmp_path, monkey
     assert len(rows[0]) == 30 and rows[0].tolist() == rows[1].tolist()
     measured = data[rows[0]]
     np.testing.assert_allclose(measured.facts["heard_seconds"], measured.facts["seconds"], atol=1e-3)
-    assert set(familiarity.of(data)["ranges"]) == set(channel.NAMES)
+    assert set(out_of_domain.ranges_of(data)["ranges"]) == set(channel.NAMES)
 
 
 def test_one_fold_is_one_fold_s_score(run, zoo):

@@ -92,5 +92,5 @@ def test_clips_of_which_nothing_is_known_have_no_groups_and_no_label_sets(tmp_pa
     assert found["subgroups"] == found["conformal"] == {} and len(found["abstaining"]) == 10
     assert not (tmp_path / "run" / "subgroups.png").exists() and (tmp_path / "run" / "confidence.png").exists()
     said = (tmp_path / "run" / "metrics.txt").read_text(encoding="utf8")
-    assert "surest half" in said and "label sets" not in said and "lowest" not in said
+    assert "most certain half" in said and "label sets" not in said and "lowest" not in said
     assert load_workbook(tmp_path / "run" / "metrics.xlsx")["subgroups"].max_row == 1

@@ -8,11 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
-from toy import outcome, write_config
+from toy import outcome
 
 import predict
-import preprocess
-import train
 from prediction.extractor import Extractor
 from prediction.predictor import Predictor
 from utils import plugins
@@ -21,16 +19,9 @@ RATE = 16000
 
 
 @pytest.fixture(scope="module")
-def zoo(demo_root, tmp_path_factory):
-    """Return a folder with the trained checkpoints "plain" and "speaker"."""
-    folder = tmp_path_factory.mktemp("timeline")
-    paths = [str(write_config(folder, "plain")), str(write_config(folder, "speaker", normalise="speaker"))]
-    common = ["--config", *paths, "--features", str(folder / "features")]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SER_DATA", str(demo_root.parent))
-        assert preprocess.main([*common, "--jobs", "1"]) == 0
-        assert train.main([*common, "--checkpoints", str(folder)]) == 0
-    return folder
+def zoo(demo_zoo):
+    """Return the trained checkpoints."""
+    return demo_zoo
 
 
 @pytest.fixture(scope="module")

@@ -58,3 +58,44 @@ def test_the_zoo_trains_on_jax():
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.split() == [word for name in small for word in (name, "ok")]
+
+
+OLD_NAMES = {  # class names in the .keras files of the first checkpoints, and the arguments of the layers
+    "Blank": ("MaskPadding", {}),
+    "FrameNorm": ("MaskedBatchNorm", {"momentum": 0.9}),
+    "Fold": ("MergeChunks", {}),
+    "Unfold": ("SplitChunks", {}),
+    "Chunks": ("SlidingWindows", {"size": 4, "hop": 2}),
+    "LevelSum": ("WeightedSum", {}),
+    "Positions": ("SinusoidalPositions", {}),
+}
+
+
+@pytest.mark.parametrize("old", OLD_NAMES)
+def test_layers_of_the_first_checkpoints_load_under_their_new_names(old):
+    import keras
+
+    from models import layers
+
+    new, arguments = OLD_NAMES[old]
+    section = {
+        "module": "models.images", "class_name": old, "registered_name": f"ser_zoo>{old}",
+        "config": {"name": "x", "trainable": True, "dtype": "float32", **arguments},
+    }  # fmt: skip
+    layer = keras.saving.deserialize_keras_object(section)
+    assert type(layer) is getattr(layers, new)
+    written = keras.saving.serialize_keras_object(layer)
+    assert (written["class_name"], written["registered_name"]) == (old, f"ser_zoo>{old}")
+
+
+def test_weights_lie_where_the_first_checkpoints_have_them(tmp_path):
+    import h5py
+
+    places = []
+    for name in ("dilated_cnn", "cnn1d"):
+        arguments = {key: value for key, value in section(name).items() if key != "name"}
+        network = MODELS[name].load().build((None, 8), 3, **arguments)
+        network.save_weights(tmp_path / "some.weights.h5")
+        with h5py.File(tmp_path / "some.weights.h5") as file:
+            places += list(file["layers"])
+    assert {"frame_norm", "frame_norm_1", "level_sum"} <= set(places)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from corpora.base import synthesis
 from utils import cli
 from utils.dataset import Dataset, Frames
 from utils.plugins import arguments as plugin_arguments
@@ -17,6 +18,7 @@ LABELS = ("angry", "sad", "neutral")
 MODELS = {name: plugin for name, plugin in every("models").items() if plugin.constants["INPUT"] != "members"}
 
 
+SPEECH_RATE = 16000  # Hz of ``toy_speech``
 SETTINGS = {  # what cannot be had here, or takes long to compile
     "vgg16": {"weights": None, "window": 32, "hop": 16, "dense": [16]},
     "dilated_cnn": {"levels": 4},
@@ -99,3 +101,10 @@ def write_config(folder: Path, stem: str, **keys) -> Path:
     path = folder / f"{stem}.yaml"
     path.write_text(yaml.safe_dump(content | keys), encoding="utf8")
     return path
+
+
+def toy_speech(seconds_of_silence: float = 1.0) -> np.ndarray:
+    """Return silence, a synthetic sentence said twice, silence; 16 kHz."""
+    voice = synthesis.say(synthesis.voice(1, seed=1), "angry", 1, seed=1)[0]
+    silence = np.zeros(round(seconds_of_silence * SPEECH_RATE), np.float32)
+    return np.concatenate([silence, voice, voice, silence]).astype(np.float32)

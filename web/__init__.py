@@ -1,1 +1,1 @@
-"""The web page of app.py: what comes in, what is kept for whom, what is shown. Streamlit is imported here alone."""
+"""The web page of app.py: inputs, the visitor's session, results. Streamlit is imported here alone."""

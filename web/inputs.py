@@ -8,7 +8,7 @@ import streamlit as st
 
 from utils.errors import ConfigError, DataError
 from web import state, text, uploads
-from web.state import Kept, Model, Sound
+from web.state import MeasuredClip, Model, Speakers, VisitorCache
 from web.uploads import CLIP_SECONDS, LONGEST_SECONDS, MOST_FILES, MOST_MB, Clip
 
 ALONE = "no other"
@@ -29,7 +29,9 @@ def choice(folder: Path) -> tuple[list[Model], float | None]:
         models = [state.opened(folders[name]) for name in (first, second) if name != ALONE]
         known = [float(share) for share in models[0].card.get("conformal") or {}]
         coverage = st.selectbox(
-            "Label set", [None, *known], format_func=lambda c: f"to hold the truth {c:.0%} of the time" if c else "none"
+            "Label set",
+            [None, *known],
+            format_func=lambda c: f"to hold the true label {c:.0%} of the time" if c else "none",
         )
         for model in models:
             st.divider()
@@ -39,7 +41,7 @@ def choice(folder: Path) -> tuple[list[Model], float | None]:
     return models, coverage
 
 
-def recordings(kept: Kept) -> list[Sound]:
+def recordings(cache: VisitorCache) -> list[MeasuredClip]:
     """Draw what takes recordings, and within which limits; return those that came.
 
     Raises:
@@ -52,10 +54,10 @@ def recordings(kept: Kept) -> list[Sound]:
         f"over time, up to {LONGEST_SECONDS // 60} minutes. Sounds are held in memory while this page is open and "
         "for a while after, and never written to disk."
     )
-    return _taken([*sent, *([recorded] if recorded else [])], kept)
+    return _taken([*sent, *([recorded] if recorded else [])], cache)
 
 
-def voices(models: Sequence[Model], kept: Kept) -> list[Any]:
+def speakers(models: Sequence[Model], cache: VisitorCache) -> Speakers:
     """Draw the enrolment where a model can use it; return what adapts each model, None where nothing does.
 
     Raises:
@@ -66,20 +68,20 @@ def voices(models: Sequence[Model], kept: Kept) -> list[Any]:
     with st.expander("Enrol the speaker"):
         st.caption("A few clips of the same voice, best in several emotions. Clips, not timelines, are measured by it.")
         sounds = _taken(
-            st.file_uploader("Clips of the speaker", accept_multiple_files=True, max_upload_size=MOST_MB), kept
+            st.file_uploader("Clips of the speaker", accept_multiple_files=True, max_upload_size=MOST_MB), cache
         )
-        adapted, refused = state.voices(models, sounds, kept)
+        adapted, refused = state.speakers(models, sounds, cache)
         for sound, reason in refused:
             st.error(text.refusal(sound.clip.name, reason))
-        for model, voice in zip(models, adapted, strict=True):
-            if voice is not None:
+        for model, speaker in zip(models, adapted, strict=True):
+            if speaker is not None:
                 used = len(sounds) - len(refused)
                 st.markdown(f"{text.code(model.name)} is adapted by {used} clip{'s' * (used != 1)} of the speaker.")
     return adapted
 
 
-def _taken(sent: Sequence[Any], kept: Kept) -> list[Sound]:
+def _taken(sent: Sequence[Any], cache: VisitorCache) -> list[MeasuredClip]:
     if len(sent) > MOST_FILES:
         raise DataError(f"{len(sent)} files: at most {MOST_FILES} are taken at once.")
     clips = [Clip(upload.file_id, uploads.shown(upload.name), upload.getvalue()) for upload in sent]
-    return [kept.get((clip.key, "sound"), lambda clip=clip: state.measured(clip)) for clip in clips]
+    return [cache.get((clip.key, "sound"), lambda clip=clip: state.measured(clip)) for clip in clips]

@@ -2,15 +2,16 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from prediction.extractor import Extractor
-from prediction.predictor import Predictor
+from prediction import Recogniser
+from prediction.extractor import Reading
+from prediction.predictor import Predictor, SpeakerStatistics
 from utils.errors import ConfigError, DataError
 from web import uploads
 from web.uploads import CLIP_SECONDS, Clip
@@ -20,39 +21,48 @@ UNREADABLE = "{}: cannot be read; the server's log says why."
 MOST_OPEN = 3  # checkpoints; the memory of a small host is soon full of them
 
 
+Speakers = list[SpeakerStatistics | None]  # what adapts each model to the speaker
+
+
 @dataclass(frozen=True)
 class Model:
-    """A checkpoint that is open; ``key`` is another once it is trained again, ``name`` its folder's."""
+    """A checkpoint that is open.
+
+    Attributes:
+        key: another one once the checkpoint is trained again.
+        name: its folder's.
+        recogniser: it.
+    """
 
     key: str
     name: str
-    predictor: Predictor
-    extractor: Extractor
+    recogniser: Recogniser
 
     @property
-    def card(self) -> dict[str, Any]:
-        return self.predictor.card
+    def card(self) -> Mapping[str, Any]:
+        """The content of ``model.json``."""
+        return self.recogniser.card
 
-    def window(self, samples: Any, rate: int) -> Any:
-        """Return ``Extractor.window`` of samples (n, 1), once it is our turn."""
-        with turn():
-            return self.extractor.window(samples, rate)
+    @property
+    def predictor(self) -> Predictor:
+        """The model without its features."""
+        return self.recogniser.predictor
 
 
 @dataclass(frozen=True)
-class Sound:
-    """What came of an upload: its length in seconds, or why it is refused."""
+class MeasuredClip:
+    """An upload and its length in seconds, or why it is refused."""
 
     clip: Clip
     seconds: float = 0.0
     error: str = ""
 
 
-class Kept:
-    """What was computed for this visitor, so that a click elsewhere on the page does not compute it again."""
+class VisitorCache:
+    """What was computed for this visitor, kept so that a click elsewhere on the page does not compute it again."""
 
     def __init__(self):
-        self._all: dict[tuple, Any] = st.session_state.setdefault("kept", {})
+        self._all: dict[tuple, Any] = st.session_state.setdefault("computed", {})
         self._used: set[tuple] = set()
 
     def get(self, key: tuple, make: Callable[[], Any]) -> Any:
@@ -82,51 +92,54 @@ def opened(folder: Path) -> Model:
 
 @st.cache_resource(max_entries=MOST_OPEN, show_spinner="opening the checkpoint")
 def _opened(folder: str, changed: int) -> Model:
-    predictor = Predictor(Path(folder))
-    return Model(f"{folder} {changed}", Path(folder).name, predictor, Extractor(predictor.card))
+    return Model(f"{folder} {changed}", Path(folder).name, Recogniser.open(folder))
 
 
 @st.cache_resource
-def turn() -> threading.Lock:
-    """Return the lock that extraction takes: openSMILE's code is not made for threads, and each visitor has one."""
+def decoding() -> threading.Lock:
+    """Return the lock under which one visitor's clip at a time is read: a small host has no memory for several."""
     return threading.Lock()
 
 
-def measured(clip: Clip) -> Sound:
+def measured(clip: Clip) -> MeasuredClip:
     """Return how long a clip is, or why it is refused."""
     try:
-        return Sound(clip, uploads.seconds(clip))
+        return MeasuredClip(clip, uploads.seconds(clip))
     except DataError as error:
-        return Sound(clip, error=" ".join(str(error).split()))
+        return MeasuredClip(clip, error=" ".join(str(error).split()))
     except Exception:  # one broken file must not take the answers of the others
         LOG.exception("an upload cannot be read")
-        return Sound(clip, error=UNREADABLE.format(clip.name))
+        return MeasuredClip(clip, error=UNREADABLE.format(clip.name))
 
 
-def read(sound: Sound, model: Model, kept: Kept) -> Any:
-    """Return what ``Extractor.read`` gives, or the reason (str) why it gives nothing."""
+def read(sound: MeasuredClip, model: Model, cache: VisitorCache) -> Reading:
+    """Return the features of a clip for a model, or the reading's ``error``."""
+    name = sound.clip.name
 
-    def extracted() -> Any:
+    def extracted() -> Reading:
         try:
-            with turn():
-                return model.extractor.read(sound.clip.open())
+            with decoding():
+                return model.recogniser.extractor.read(sound.clip.open(), name)
         except DataError as error:
-            return " ".join(str(error).split())
+            return Reading(name, error=" ".join(str(error).split()))
         except Exception:  # likewise
             LOG.exception("an upload cannot be judged")
-            return UNREADABLE.format(sound.clip.name)
+            return Reading(name, error=UNREADABLE.format(name))
 
     if sound.seconds > CLIP_SECONDS:
-        return f"{sound.clip.name}: {sound.seconds:.0f} s, over {CLIP_SECONDS} s: send it alone, for a timeline."
-    return sound.error or kept.get((sound.clip.key, model.key), extracted)
+        reason = f"{name}: {sound.seconds:.0f} s, over {CLIP_SECONDS} s: send it alone, for a timeline."
+        return Reading(name, error=reason)
+    return Reading(name, error=sound.error) if sound.error else cache.get((sound.clip.key, model.key), extracted)
 
 
-def voices(models: Sequence[Model], sounds: Sequence[Sound], kept: Kept) -> tuple[list[Any], list[tuple[Sound, str]]]:
-    """Return what adapts each model to the speaker of these sounds, None where nothing does; and what was refused."""
+def speakers(
+    models: Sequence[Model], sounds: Sequence[MeasuredClip], cache: VisitorCache
+) -> tuple[Speakers, list[tuple[MeasuredClip, str]]]:
+    """Return what adapts each model to the speaker of these clips, None where nothing does; and what was refused."""
     adapted, refused = [], {}
     for model in models:
-        found = [(sound, read(sound, model, kept)) for sound in sounds if model.predictor.takes_speaker]
-        refused |= {sound.clip.key: (sound, reason) for sound, reason in found if isinstance(reason, str)}
-        usable = [features[0] for _, features in found if not isinstance(features, str)]
-        adapted.append(model.predictor.enrolled(usable) if usable else None)
+        readings = [(sound, read(sound, model, cache)) for sound in sounds if model.predictor.takes_speaker]
+        refused |= {sound.clip.key: (sound, reading.error) for sound, reading in readings if reading.error}
+        features = [reading.features for _, reading in readings if not reading.error]
+        adapted.append(model.predictor.enrolled(features) if features else None)
     return adapted, list(refused.values())

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from prediction.answering import coverage_text
 from prediction.answers import Answer
+from prediction.card_text import coverage_text
 from utils.plugins import licences
 
 PURPOSE = "It tells how a voice sounds to a model that learned from acted or labelled speech, not what anybody feels."
 LIMITS = (
-    "It answers with one of its labels whatever is said, and names how a voice was acted or labelled, not what anybody "
+    "Its answer is always one of its labels: how a voice was acted or labelled, not what anybody "
     "feels. Other voices, languages, rooms and microphones can make it wrong. Do not judge people by it; in the "
     "European Union, inferring emotions at work or in education is prohibited (AI Act, article 5) but for medical or "
     "safety reasons. Record only with consent."
@@ -38,7 +38,7 @@ def refusal(name: str, reason: str) -> str:
 
 
 def facts(card: Mapping[str, Any], coverage: float | None) -> str:
-    """Return what a model is and what its figure is worth, in Markdown."""
+    """Return a model's score, data, features, labels, notes and licences, in Markdown."""
     members = card.get("members", [])
     features = dict.fromkeys(_call(part["features"]) for part in members or [card])
     rows = [
@@ -50,12 +50,12 @@ def facts(card: Mapping[str, Any], coverage: float | None) -> str:
         *(("Note", note) for note in card["notes"]),
         *(("Licence", f"{name}: {licence}") for name, licence in licences.of_card(card)),
     ]
-    if knows(card, coverage):
+    if has_sets(card, coverage):
         rows.append(("Label sets", coverage_text(card, coverage).removeprefix("label sets ")))
     return "\n\n".join([f"**{_plain(card['name'])}**", *(f"{key}: {_plain(value)}" for key, value in rows)])
 
 
-def knows(card: Mapping[str, Any], coverage: float | None) -> bool:
+def has_sets(card: Mapping[str, Any], coverage: float | None) -> bool:
     """Return whether a model has label sets of this coverage."""
     return coverage is not None and f"{coverage:g}" in (card.get("conformal") or {})
 
@@ -75,9 +75,9 @@ def _call(section: Mapping[str, Any]) -> str:
 
 def verdict(answers: Mapping[str, Answer]) -> str:
     """Return whether two models agree on a clip, in Markdown."""
-    said = {name: f"{answer.top} ({answer.probabilities[answer.top]:.0%})" for name, answer in answers.items()}
+    tops = {name: f"{answer.top} ({answer.probabilities[answer.top]:.0%})" for name, answer in answers.items()}
     agree = len({answer.top for answer in answers.values()}) == 1
-    words = ", ".join(f"{code(name)} {one}" for name, one in said.items())
+    words = ", ".join(f"{code(name)} {top}" for name, top in tops.items())
     return f"They {'agree' if agree else 'differ'}: {words}"
 
 
@@ -100,18 +100,18 @@ def attention(seconds: np.ndarray, weights: np.ndarray) -> str:
     return f"Most attention at {most:.2f} s; its middle half lies between {low:.2f} and {high:.2f} s."
 
 
-def table(said: Mapping[str, Sequence[Answer]]) -> list[dict[str, Any]]:
-    """Return a row a file for the table of a batch, given each model's answers; columns that say nothing are left out.
+def table(by_model: Mapping[str, Sequence[Answer]]) -> list[dict[str, Any]]:
+    """Return a row per file for the table of a batch, given each model's answers; empty columns are left out.
 
     Of several models each has one column, under its name.
     """
-    rows: list[dict[str, Any]] = [{"file": answer.file} for answer in next(iter(said.values()))]
-    for row, *answers in zip(rows, *said.values(), strict=True):
+    rows: list[dict[str, Any]] = [{"file": answer.file} for answer in next(iter(by_model.values()))]
+    for row, *answers in zip(rows, *by_model.values(), strict=True):
         row["error"] = next((answer.error.removeprefix(f"{answer.file}: ") for answer in answers if answer.error), "")
-        if len(said) == 1:
+        if len(by_model) == 1:
             row |= _cells(answers[0])
         else:
-            row |= {name: _cell(answer) for name, answer in zip(said, answers, strict=True)}
+            row |= {name: _cell(answer) for name, answer in zip(by_model, answers, strict=True)}
     shown = {key for row in rows for key, value in row.items() if value not in (None, "")}
     return [{key: value for key, value in row.items() if key in shown} for row in rows]
 
@@ -122,7 +122,7 @@ def _cells(answer: Answer) -> dict[str, Any]:
     return {
         "emotion": answer.top,
         "probability": round(answer.probabilities[answer.top], 3),
-        "label set": ", ".join(answer.label_set) if answer.wanted.sets else None,
+        "label set": ", ".join(answer.label_set) if answer.rule.gives_sets else None,
         "unlike the training clips": ", ".join(hint["hint"] for hint in answer.hints),
     }
 
@@ -130,16 +130,16 @@ def _cells(answer: Answer) -> dict[str, Any]:
 def _cell(answer: Answer) -> str | None:
     if answer.error:
         return None
-    others = f" of {{{', '.join(answer.label_set)}}}" if answer.wanted.sets else ""
+    others = f" of {{{', '.join(answer.label_set)}}}" if answer.rule.gives_sets else ""
     return f"{answer.top} {answer.probabilities[answer.top]:.1%}{others}"
 
 
-def summary(said: Mapping[str, Sequence[Answer]]) -> str:
+def summary(by_model: Mapping[str, Sequence[Answer]]) -> str:
     """Return how many files there are, how many could not be judged, and on how many two models agree."""
-    clips = list(zip(*said.values(), strict=True))
-    usable = [answers for answers in clips if not any(answer.error for answer in answers)]
-    failed = f", {len(clips) - len(usable)} of them could not be judged" if len(usable) < len(clips) else ""
-    agree = sum(len({answer.top for answer in answers}) == 1 for answers in usable)
+    clips = list(zip(*by_model.values(), strict=True))
+    judged = [answers for answers in clips if not any(answer.error for answer in answers)]
+    failed = f", {len(clips) - len(judged)} of them could not be judged" if len(judged) < len(clips) else ""
+    agree = sum(len({answer.top for answer in answers}) == 1 for answers in judged)
     return f"{len(clips)} files{failed}" + (
-        f"; the models agree on {agree} of {len(usable)}." if len(said) > 1 else "."
+        f"; the models agree on {agree} of {len(judged)}." if len(by_model) > 1 else "."
     )

@@ -1,4 +1,4 @@
-"""All that finished predictions can tell beyond the scores: groups, label sets, confidence; as numbers and as files."""
+"""What predictions tell beyond the scores: subgroups, label sets, confidence; as numbers, files and plots."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.checkpoint import tables
-from evaluation.scores import calibration, conformal, subgroups
-from evaluation.scores import selective as confidence
+from evaluation.scores import calibration, conformal, selective, subgroups
 from utils import plots
 from utils.dataset import Dataset
 from utils.plots import scores as score_plots
@@ -24,14 +23,14 @@ def scores(data: Dataset, probabilities: np.ndarray, *, seed: int) -> dict[str, 
     """
     return {
         "conformal": conformal.scores(data.truth, probabilities, data.speakers),
-        "abstaining": confidence.abstaining(data.truth, probabilities),
+        "abstaining": selective.abstaining(data.truth, probabilities),
         "subgroups": subgroups.scores(data, probabilities.argmax(axis=1), seed=seed),
     }
 
 
 def write(
     folder: Path,
-    found: Mapping[str, Any],
+    metrics: Mapping[str, Any],
     data: Dataset,
     probabilities: np.ndarray,
     predictions: tuple[Sequence, Sequence[Sequence]],
@@ -41,44 +40,52 @@ def write(
     """Write metrics.csv, metrics.xlsx, errors.csv, reliability.png, confidence.png and subgroups.png.
 
     Args:
-        folder: which is there.
-        found: metrics.json.
+        folder: exists.
+        metrics: content of metrics.json.
         data: the n clips that were tested.
         probabilities: (n, C), out of fold, as shipped.
         predictions: header and rows of predictions.csv.
         before: (n, C) before calibration, if there was one.
     """
-    tables.write_metrics(folder / "metrics.csv", found)
-    tables.write_workbook(folder / "metrics.xlsx", found, predictions)
+    tables.write_metrics(folder / "metrics.csv", metrics)
+    tables.write_workbook(folder / "metrics.xlsx", metrics, predictions)
     header = ("id", "path", "truth", "predicted", "p", "p_truth")
-    worst = confidence.errors(data, probabilities)
+    worst = selective.errors(data, probabilities)
     tables.write_csv(folder / "errors.csv", header, [[row[key] for key in header] for row in worst])
-    name, truth = found["name"], data.truth
-    was = None if before is None else calibration.reliability(truth, before)
+    name, truth = metrics["name"], data.truth
+    uncalibrated = None if before is None else calibration.reliability(truth, before)
     figure = score_plots.reliability(
-        calibration.reliability(truth, probabilities), before=was, title=f"{name}: calibration error {found['ece']:.3f}"
+        calibration.reliability(truth, probabilities),
+        before=uncalibrated,
+        title=f"{name}: calibration error {metrics['ece']:.3f}",
     )
     plots.save(figure, folder / "reliability.png")
     top, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    curve = confidence.risk_coverage(truth, probabilities)
+    curve = selective.risk_coverage(truth, probabilities)
     figure = score_plots.confidence(
-        top, right, curve, title=f"{name}: {found['accuracy']:.1%} of {len(data)} clips right"
+        top, right, curve, title=f"{name}: {metrics['accuracy']:.1%} of {len(data)} clips right"
     )
     plots.save(figure, folder / "confidence.png")
-    if found["subgroups"]:
-        figure = score_plots.subgroups(found["subgroups"], whole=found["uar"], title=f"{name}: UAR {found['uar']:.3f}")
+    if metrics["subgroups"]:
+        figure = score_plots.subgroups(
+            metrics["subgroups"], whole=metrics["uar"], title=f"{name}: UAR {metrics['uar']:.3f}"
+        )
         plots.save(figure, folder / "subgroups.png")
 
 
-def lines(found: Mapping[str, Any]) -> list[str]:
-    """Return what metrics.txt says of it, 80 columns where the names allow it."""
-    half = next(row for row in reversed(found["abstaining"]) if row["coverage"] >= 0.5)
-    out = ["", f"surest half        {half['accuracy']:.1%} right, top probability {half['below']:.2f} or more"]
-    if sets := found["conformal"].get("0.9"):
-        whose = "strangers'" if found["protocol"]["speaker_disjoint"] else "known speakers'"
-        held = f"hold the truth of {sets['coverage']:.1%} of {whose} clips, {sets['mean_size']:.1f} labels"
+def lines(metrics: Mapping[str, Any]) -> list[str]:
+    """Return the lines of metrics.txt on label sets, confidence and subgroups; 80 columns where the names allow it.
+
+    Args:
+        metrics: content of metrics.json.
+    """
+    half = next(row for row in reversed(metrics["abstaining"]) if row["coverage"] >= 0.5)
+    out = ["", f"most certain half  {half['accuracy']:.1%} right, top probability {half['below']:.2f} or more"]
+    if sets := metrics["conformal"].get("0.9"):
+        whose = "unseen" if metrics["protocol"]["speaker_disjoint"] else "seen"
+        held = f"hold the truth for {sets['coverage']:.1%} of {whose} speakers' clips, {sets['mean_size']:.1f} labels"
         out.append(f"label sets at 90 % {held}")
-    judged = {by: column for by, column in found["subgroups"].items() if column["worst"] is not None}
+    judged = {by: column for by, column in metrics["subgroups"].items() if column["worst"] is not None}
     if judged:
         out += ["", "UAR of the lowest and the highest group:"]
     for by, column in judged.items():

@@ -21,14 +21,14 @@ class Finished:
     """What a checkpoint folder holds: metrics.json, model.json, config.yaml, and whatever lies beside them."""
 
     folder: Path
-    found: Mapping[str, Any]
+    metrics: Mapping[str, Any]
     card: Mapping[str, Any]
     config: Mapping[str, Any]
 
     @property
     def chance(self) -> float:
         """Return the UAR of guessing."""
-        return 1 / len(self.found["labels"])
+        return 1 / len(self.metrics["labels"])
 
     @property
     def features(self) -> list[Mapping[str, Any]]:
@@ -38,9 +38,7 @@ class Finished:
 
     def licences(self, *kinds: str) -> list[tuple[str, str]]:
         """Return what the model is made with and the licence of each, as the plug-ins of these kinds state."""
-        names = {("corpora", entry["name"]) for entry in self.config["corpora"]}
-        names |= {("models", self.card["model"]["name"])}
-        names |= {("features", name) for section in self.features for name in licences.features(section)}
+        names = {("corpora", entry["name"]) for entry in self.config["corpora"]} | licences.used(self.card)
         return licences.stated(pair for pair in names if pair[0] in kinds)
 
     def table(self, name: str) -> list[dict[str, str]]:
@@ -66,8 +64,8 @@ def read(folder: Path) -> Finished:
     for name in ("metrics.json", "model.json", "config.yaml"):
         if not (folder / name).is_file():
             raise ConfigError(f"{folder}: no {name} in it. Give a folder that train.py wrote, checkpoints/NAME.")
-    found, card = (json.loads((folder / name).read_text(encoding="utf8")) for name in ("metrics.json", "model.json"))
-    return Finished(folder, found, card, yaml.safe_load((folder / "config.yaml").read_text(encoding="utf8")))
+    metrics, card = (json.loads((folder / name).read_text(encoding="utf8")) for name in ("metrics.json", "model.json"))
+    return Finished(folder, metrics, card, yaml.safe_load((folder / "config.yaml").read_text(encoding="utf8")))
 
 
 @dataclass(frozen=True)

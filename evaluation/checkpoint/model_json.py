@@ -62,7 +62,7 @@ def _inputs(config: Config, data: Dataset, model: EmotionModel) -> dict[str, Any
         "clip": config.clip.model_dump(),
         "normalise": config.normalise,
         "training_statistics": {"mean": model.mean_.tolist(), "std": model.std_.tolist()} if speaker else None,
-        "familiar": out_of_domain.of(trained),
+        "familiar": out_of_domain.ranges_of(trained),
     }
 
 

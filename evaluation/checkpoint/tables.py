@@ -11,22 +11,22 @@ Row = Sequence[Any]
 WIDEST = 44  # letters of a column
 
 
-def tidy(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float]]:
+def tidy(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float]]:
     """Yield (scope, name, metric, value) for every number of metrics.json.
 
     The scopes: all, class, confusion (name the truth, metric the prediction), confusion_rate, fold,
     information (what is known of the speaker), calibration, conformal, and a subgroup's column.
     """
-    for key, value in found.items():
+    for key, value in metrics.items():
         if _number(value):
             yield "all", "", key, value
     yield from (
-        ("all", "", f"uar_ci95_{end}", value) for end, value in zip(("lo", "hi"), found["uar_ci95"], strict=True)
+        ("all", "", f"uar_ci95_{end}", value) for end, value in zip(("lo", "hi"), metrics["uar_ci95"], strict=True)
     )
     yield from (
-        ("information", name, "uar", value) for name, value in found["by_information"].items() if _number(value)
+        ("information", name, "uar", value) for name, value in metrics["by_information"].items() if _number(value)
     )
-    for scope, rows in _groups(found):
+    for scope, rows in _groups(metrics):
         for name, row in rows.items():
             yield from ((scope, name, key, value) for key, value in row.items() if _number(value))
             if row.get("uar_ci95"):
@@ -35,15 +35,21 @@ def tidy(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float]]:
                 )
 
 
-def _groups(found: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Mapping[str, Any]]]]:
-    labels = found["labels"]
-    yield "class", found["per_class"]
+def _groups(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Mapping[str, Any]]]]:
+    labels = metrics["labels"]
+    yield "class", metrics["per_class"]
     for scope, key in (("confusion", "confusion"), ("confusion_rate", "confusion_rates")):
-        yield scope, {label: dict(zip(labels, row, strict=True)) for label, row in zip(labels, found[key], strict=True)}
-    yield "fold", {fold["name"]: fold for fold in found["folds"]}
-    yield "calibration", {key: value for key, value in (found["calibration"] or {}).items() if isinstance(value, dict)}
-    yield "conformal", found["conformal"]
-    for by, column in found["subgroups"].items():
+        yield (
+            scope,
+            {label: dict(zip(labels, row, strict=True)) for label, row in zip(labels, metrics[key], strict=True)},
+        )
+    yield "fold", {fold["name"]: fold for fold in metrics["folds"]}
+    yield (
+        "calibration",
+        {key: value for key, value in (metrics["calibration"] or {}).items() if isinstance(value, dict)},
+    )
+    yield "conformal", metrics["conformal"]
+    for by, column in metrics["subgroups"].items():
         yield by, column["groups"]
 
 
@@ -59,36 +65,36 @@ def write_csv(path: Path, header: Row, rows: Sequence[Row]) -> None:
         writer.writerows(rows)
 
 
-def write_metrics(path: Path, found: Mapping[str, Any]) -> None:
+def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
     """Write metrics.csv."""
-    write_csv(path, ("scope", "name", "metric", "value"), list(tidy(found)))
+    write_csv(path, ("scope", "name", "metric", "value"), list(tidy(metrics)))
 
 
-def write_workbook(path: Path, found: Mapping[str, Any], predictions: tuple[Row, Sequence[Row]]) -> None:
+def write_workbook(path: Path, metrics: Mapping[str, Any], predictions: tuple[Row, Sequence[Row]]) -> None:
     """Write metrics.xlsx; ``predictions``: header and rows of predictions.csv."""
     from openpyxl import Workbook
 
     book = Workbook()
     book.remove(book.active)
-    labels = found["labels"]
+    labels = metrics["labels"]
     everything = [
         (*row, glossary.meaning(row[1] if row[0] == "information" else row[2]))
-        for row in tidy(found)
+        for row in tidy(metrics)
         if row[0] in ("all", "information", "calibration", "conformal")
     ]
     _sheet(book, "summary", ("scope", "name", "metric", "value", "meaning"), everything)
-    head, per_class = ("label", "precision", "recall", "f1", "support"), found["per_class"]
+    head, per_class = ("label", "precision", "recall", "f1", "support"), metrics["per_class"]
     _sheet(book, "per class", head, [(label, *(row[key] for key in head[1:])) for label, row in per_class.items()])
     for title, key in (("confusion counts", "confusion"), ("confusion rates", "confusion_rates")):
-        rows = [(label, *row) for label, row in zip(labels, found[key], strict=True)]
+        rows = [(label, *row) for label, row in zip(labels, metrics[key], strict=True)]
         _sheet(book, title, ("truth \\ predicted", *labels), rows)
     head = ("name", "n_clips", "uar", "accuracy", "test_speakers")
-    folds = [(*(fold[key] for key in head[:-1]), ", ".join(fold["test_speakers"])) for fold in found["folds"]]
+    folds = [(*(fold[key] for key in head[:-1]), ", ".join(fold["test_speakers"])) for fold in metrics["folds"]]
     _sheet(book, "folds", head, folds)
     head = ("n_clips", "n_speakers", "n_classes", "uar", "small")
     groups = [
         (by, name, *(group[key] for key in head), *(group["uar_ci95"] or (None, None)), name == column["worst"])
-        for by, column in found["subgroups"].items()
+        for by, column in metrics["subgroups"].items()
         for name, group in column["groups"].items()
     ]
     _sheet(book, "subgroups", ("by", "group", *head, "lo", "hi", "worst"), groups)

@@ -14,7 +14,7 @@ from utils.dataset import Dataset, Frames
 
 FILE = "audit.parquet"
 SHIPPED = 0  # the fold that stands for the shipped model; others count from 1
-LEARNED = ("fit", "validation", "init")  # what a network has heard that another may start from
+LEARNED = ("fit", "validation", "init")  # what the weights of a network were learned from
 SCHEMA = pa.schema(
     {"fold": pa.int16(), "purpose": pa.string()}
     | dict.fromkeys(("id", "speaker", "digest", "text"), pa.string())
@@ -33,7 +33,7 @@ def rows(fold: int, purpose: str, clips: Clips) -> pa.Table:
 
 
 def table(usage: ClipUsage, fold: int, *, only: Sequence[str] = (), prefix: str = "") -> pa.Table:
-    """Return all that was noted while a fold's model learned and was scored; of a start, what its weights heard.
+    """Return all that was noted while a fold's model learned and was scored, and what its initial weights learned from.
 
     Args:
         usage: what was noted.
@@ -45,18 +45,18 @@ def table(usage: ClipUsage, fold: int, *, only: Sequence[str] = (), prefix: str 
     for purpose, clips in usage.parts:
         if not only or purpose in only:
             parts.setdefault(prefix + purpose, []).append(clips)
-    found = [rows(fold, purpose, _joined(clips)) for purpose, clips in parts.items()]
+    tables = [rows(fold, purpose, _joined(clips)) for purpose, clips in parts.items()]
     if usage.start:
-        found.append(rows(fold, "init", heard(Path(usage.start))))
-    return pa.concat_tables(found or [SCHEMA.empty_table()])
+        tables.append(rows(fold, "init", training_clips(Path(usage.start))))
+    return pa.concat_tables(tables or [SCHEMA.empty_table()])
 
 
 def fitted(model: EmotionModel, data: Dataset, fold: int) -> pa.Table:
-    """Return a model's rows; clips under ``scale`` that do not give the scaler it has come again as ``misscaled``.
+    """Return a model's rows; clips under ``scale`` that do not give the scaler it has are repeated as ``misscaled``.
 
-    That is computed anew from the features, so a scaler that was fitted on more than it was handed is found out.
+    The scaler is computed again from the features, so one that was fitted on other clips than noted is discovered.
     """
-    found = table(model.usage, fold)
+    noted = table(model.usage, fold)
     row_of = {identity: row for row, identity in enumerate(data.ids.tolist())}
     given = np.array([row_of.get(identity, -1) for identity in model.usage.ids("scale").tolist()], np.int64)
     if len(given) and (given >= 0).all():
@@ -65,8 +65,8 @@ def fitted(model: EmotionModel, data: Dataset, fold: int) -> pa.Table:
         slack = 1e-6 * (np.abs(mean) + std)
         same = np.abs(model.mean_ - mean) <= slack, np.abs(model.std_ - safe_std(std, np.abs(mean))) <= slack
         if not np.all(same):
-            found = pa.concat_tables([found, rows(fold, "misscaled", Clips.of(data[given]))])
-    return found
+            noted = pa.concat_tables([noted, rows(fold, "misscaled", Clips.of(data[given]))])
+    return noted
 
 
 def write(path: Path, tables: Sequence[pa.Table]) -> None:
@@ -79,9 +79,9 @@ def read(path: Path) -> pa.Table:
     return parquet.read_table(path, schema=SCHEMA)
 
 
-def folds(found: pa.Table) -> dict[int, dict[str, Clips]]:
+def folds(record: pa.Table) -> dict[int, dict[str, Clips]]:
     """Return fold -> purpose -> clips, in the order of the rows."""
-    columns = [np.array(found[name].to_pylist()) for name in SCHEMA.names]
+    columns = [np.array(record[name].to_pylist()) for name in SCHEMA.names]
     number, purpose, *clips, _ = columns
     sides: dict[int, dict[str, Clips]] = {}
     for fold in np.unique(number):
@@ -91,8 +91,8 @@ def folds(found: pa.Table) -> dict[int, dict[str, Clips]]:
     return sides
 
 
-def heard(checkpoint: Path) -> Clips:
-    """Return what the shipped weights of a checkpoint learned from; one nameless clip where it has no record."""
+def training_clips(checkpoint: Path) -> Clips:
+    """Return the clips that the shipped weights of a checkpoint learned from; one nameless clip if it has no record."""
     path = checkpoint / FILE
     shipped = folds(read(path)).get(SHIPPED, {}) if path.exists() else {}
     nameless = Clips(*(np.array([""]) for _ in range(4)))

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from evaluation.leakage import record as audit_record
+from evaluation.leakage import record
 from evaluation.leakage.record import SHIPPED
 from models.classes import is_network
 from models.usage import Clips
 from utils.config import Config
 
-DISJOINT = ("speaker", "listed", "session", "corpus")  # splits that promise strangers
+DISJOINT = ("speaker", "listed", "session", "corpus")  # splits whose test speakers are in no training part
 KINDS = {  # purpose -> what it means that it was given a clip of the test part
     "part": "training part", "fit": "training", "scale": "scaler", "speakers": "statistics of speakers",
     "balance": "balancing", "copies": "augmented copies", "validation": "early stopping", "init": "initial weights",
@@ -26,8 +26,8 @@ KINDS = {  # purpose -> what it means that it was given a clip of the test part
 WITHIN = ("scale", "balance", "fit", "copies")  # may hold nothing but the training part
 VERDICTS = {
     "clean": "learned from no test clip, test speaker or copy of one",
-    "speaker-dependent": "it heard test speakers, but no test clip",
-    "leaks": "the score is too good to be true; do not quote it",
+    "speaker-dependent": "it learned from test speakers, but from no test clip",
+    "leaks": "the score is too high; do not quote it",
     "not audited": "the record is incomplete",
     "tuned": "settings chosen by this score: quote the held-out one",
 }
@@ -36,18 +36,18 @@ Sides = Mapping[str, Clips]  # purpose -> clips
 Finding = dict[str, Any]  # severity, kind, text, folds, clips, examples
 
 
-def judge(found: pa.Table, config: Config, *, members: Mapping[str, str] | None = None) -> dict[str, Any]:
+def judge(noted: pa.Table, config: Config, *, members: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return ``audit`` of metrics.json: {verdict, meaning, findings, checked}.
 
     A finding has a severity: "leak", "missing" (no record of it), "tuned" (on the scores of these speakers,
     while others are held out), "expected" (by such a split) or "information".
 
     Args:
-        found: the run's record.
+        noted: the run's record, as ``record.read`` gives it.
         config: says what the split promises, and what must have been noted.
         members: of an ensemble: name -> verdict.
     """
-    folds = audit_record.folds(found)
+    folds = record.folds(noted)
     findings: list[Finding] = []
     for number, sides in folds.items():
         findings += [finding | {"folds": [number]} for finding in _fold(sides, config, shipped=number == SHIPPED)]
@@ -95,7 +95,7 @@ def _needed(config: Config, shipped: bool) -> set[str]:
 
 
 def _against(sides: Sides, test: Clips, disjoint: bool, side: str) -> Iterator[Finding]:
-    """Whatever was learned from against the clips that are scored; ``disjoint``: by strangers alone."""
+    """Whatever was learned from against the clips that are scored; ``disjoint``: their speakers must be unseen."""
     for purpose, given in sides.items():
         if purpose in ("test", "misscaled") or (purpose == "part" and "fit" in sides):
             continue
@@ -146,7 +146,9 @@ def _calibration(sides: Sides) -> Iterator[Finding]:
         if (same := np.isin(held.ids, fit.ids)).any():
             yield _finding("leak", "calibration", "clips that its estimator was fitted on", held.ids[same])
         elif (known := np.isin(held.speakers, fit.speakers[fit.speakers != ""])).any():
-            text = "clips of speakers that its estimator was fitted on: too sure of strangers"
+            text = (
+                "clips of speakers that its estimator was fitted on: its probabilities are too high for unseen speakers"
+            )
             yield _finding("information", "calibration", text, held.ids[known])
 
 

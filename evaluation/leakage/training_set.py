@@ -1,4 +1,4 @@
-"""Who and what a shipped model has learned from, so that an evaluation can say whether it tests strangers."""
+"""training.csv: the clips that a shipped model learned from, by which an evaluation knows its unseen speakers."""
 
 import csv
 from collections.abc import Mapping
@@ -18,7 +18,8 @@ COLUMNS = ("id", "speaker", "digest")
 def write(folder: Path, config: Config, data: Dataset) -> None:
     """Write training.csv: every clip that the shipped model learned from.
 
-    Those of the model it started from are among them, and those of an ensemble's members, which lie beside ``folder``.
+    Those of the model whose weights it began with are among them, and those of an ensemble's members, which lie beside
+    ``folder``.
     """
     rest, _ = holdout(data, config.split.model_dump())
     rows = list(zip(data.ids[rest], data.speakers[rest], data.digests[rest], strict=True))
@@ -33,17 +34,17 @@ def write(folder: Path, config: Config, data: Dataset) -> None:
 
 
 def corpora(folder: Path, card: Mapping[str, Any]) -> set[str]:
-    """Return the corpora that a checkpoint has learned from, those of the models it started from included."""
-    there = (folder / "training.csv").is_file()
-    return set(card["corpora"]) | (set(_corpora(_read(folder)[0]).tolist()) if there else set())
+    """Return the corpora that a checkpoint has learned from, those of its initial weights included."""
+    recorded = (folder / "training.csv").is_file()
+    return set(card["corpora"]) | (set(_corpora(_read(folder)[0]).tolist()) if recorded else set())
 
 
 def shared(folder: Path, card: Mapping[str, Any], data: Dataset) -> dict[str, Any]:
     """Return what of these clips a checkpoint has learned from: {speaker_disjoint, shared_speakers, shared_clips}.
 
     Clips are the same where their decoded audio is, whatever their names. Clips of unknown speakers count as
-    one speaker a corpus. A checkpoint without training.csv knows its corpora alone, so another clip of one of
-    them counts as heard, and the numbers are None.
+    one speaker per corpus. A checkpoint without training.csv knows its corpora alone, so every clip of one of
+    them counts as seen, and the numbers are None.
 
     Args:
         folder: the checkpoint.

@@ -1,80 +1,115 @@
 """Calibration of networks by one temperature, and how far confidence and accuracy lie apart.
 
-The temperature that is shipped is fitted on all out-of-fold predictions: each of a clip whose speaker its
-network had not heard, as its users will not have been heard. The clips of a fold are scored with one that
-was fitted on the other folds' predictions, so no clip has a say in its own probabilities. The alternative,
-the speakers that stopped a fold's training, are a seventh as many, and the epoch was chosen to suit them,
-so that the network looks surer and better on them than on strangers. Estimators keep temperature 1: those
-without probabilities of their own are calibrated where they are fitted.
+The shipped temperature is fitted on all out-of-fold predictions: no network was trained on the speaker of a clip
+that it predicts there, as no network is trained on the speakers of its users. The clips of a fold are scored with
+a temperature that was fitted on the other folds, so that no clip takes part in the calibration of its own
+probabilities. The alternative would be the speakers that stop a fold's training. They are a seventh as many, and
+the epoch is chosen to suit them, so the network is more confident and better on them than on unseen speakers.
+Estimators keep temperature 1: those without probabilities of their own are calibrated where they are fitted.
 """
 
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 
 from evaluation.scores import metrics
 from models.temperature import FLOOR, apply_temperature
 
-LIMITS = (0.1, 10.0)  # between which a temperature is looked for
+LIMITS = (0.1, 10.0)  # of a temperature
 BINS = 10  # of the reliability diagram
 
 
+class Change(TypedDict):
+    """A score before and after calibration."""
+
+    before: float
+    after: float
+
+
+class Calibration(TypedDict):
+    """What ``metrics.json`` says of the calibration.
+
+    Keys:
+        temperature: of the shipped model.
+        fold_temperatures: one per fold.
+        ece: expected calibration error, 0 to 1.
+        log_loss: nats.
+        brier: 0 to 2.
+    """
+
+    temperature: float
+    fold_temperatures: list[float]
+    ece: Change
+    log_loss: Change
+    brier: Change
+
+
+class Reliability(TypedDict):
+    """Points of a reliability diagram, one per bin of the top probability.
+
+    Keys:
+        count: (bins,) clips.
+        confidence: (bins,) mean top probability, nan where the bin is empty.
+        accuracy: (bins,) share of right answers, nan where the bin is empty.
+    """
+
+    count: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+
+
 def fit(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """Return the temperature of the lowest log loss (Guo et al. 2017, arXiv:1706.04599), .1 to 10.
+    """Return the temperature of the lowest log loss, .1 to 10 (Guo et al. 2017, arXiv:1706.04599).
 
     Args:
         truth: (n,) class index.
-        probabilities: (n, C) of clips that the network did not learn from.
+        probabilities: (n, C) of clips that the network was not trained on.
     """
     logits = np.log(np.maximum(np.asarray(probabilities, np.float64), FLOOR))
-    own = logits[np.arange(len(truth)), truth]
+    rows = np.arange(len(truth))
 
     def loss(log_temperature: float) -> float:
-        cold = logits / np.exp(log_temperature)
-        top = cold.max(axis=1)
-        total = top + np.log(np.exp(cold - top[:, None]).sum(axis=1))
-        return float(np.mean(total - own / np.exp(log_temperature)))
+        return -float(log_softmax(logits / np.exp(log_temperature), axis=1)[rows, truth].mean())
 
-    found = minimize_scalar(loss, bounds=tuple(np.log(LIMITS)), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(found.x))
+    lowest = minimize_scalar(loss, bounds=tuple(np.log(LIMITS)), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(lowest.x))
 
 
-def cross_fitted(truth: np.ndarray, probabilities: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return calibrated out-of-fold probabilities, and what ``metrics.json`` says of it.
+def cross_fitted(truth: np.ndarray, probabilities: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, Calibration]:
+    """Return calibrated out-of-fold probabilities (n, C) float32, and what calibration changes.
+
+    With one fold there is no other to fit a temperature on: every temperature is 1.
 
     Args:
         truth: (n,) class index.
         probabilities: (n, C) as the networks gave them.
         fold: (n,) the fold that tested each clip, from 0; -1 where none did.
-
-    Returns:
-        (n, C) float32, and ``temperature`` (what is shipped), ``fold_temperatures``, and ``ece``, ``log_loss``
-        and ``brier`` as {before, after}. With one fold no other says how sure to be: every temperature is 1.
     """
     tested, numbers = fold >= 0, range(int(fold.max()) + 1)
     calibrated = np.array(probabilities, np.float32)
-    each = [1.0 for _ in numbers]
+    temperature, fold_temperatures = 1.0, [1.0 for _ in numbers]
     if len(numbers) > 1:
+        temperature = fit(truth[tested], probabilities[tested])
         for number in numbers:
             others, mine = tested & (fold != number), fold == number
-            each[number] = fit(truth[others], probabilities[others])
-            calibrated[mine] = apply_temperature(probabilities[mine], each[number])
-    whole = fit(truth[tested], probabilities[tested]) if len(numbers) > 1 else 1.0
-    found: dict[str, Any] = {"temperature": whole, "fold_temperatures": each}
-    for name in ("ece", "log_loss", "brier"):
-        score = getattr(metrics, name)
+            fold_temperatures[number] = fit(truth[others], probabilities[others])
+            calibrated[mine] = apply_temperature(probabilities[mine], fold_temperatures[number])
+    changes = {}
+    for name, score in (("ece", metrics.ece), ("log_loss", metrics.log_loss), ("brier", metrics.brier)):
         before, after = (score(truth[tested], np.float64(p[tested])) for p in (probabilities, calibrated))
-        found[name] = {"before": before, "after": after}
-    return calibrated, found
+        changes[name] = Change(before=before, after=after)
+    return calibrated, {"temperature": temperature, "fold_temperatures": fold_temperatures, **changes}
 
 
-def reliability(truth: np.ndarray, probabilities: np.ndarray, *, bins: int = BINS) -> dict[str, np.ndarray]:
-    """Return the points of a reliability diagram over bins (low, high] of the top probability.
+def reliability(truth: np.ndarray, probabilities: np.ndarray, *, bins: int = BINS) -> Reliability:
+    """Return the points of a reliability diagram.
 
-    Returns:
-        ``count`` (bins,) clips; ``confidence`` and ``accuracy`` (bins,) their mean top probability and share
-        of right answers, nan where a bin is empty.
+    Args:
+        truth: (n,) class index.
+        probabilities: (n, C).
+        bins: number of equally wide bins (low, high] of the top probability.
     """
     confidence = np.asarray(probabilities, np.float64).max(axis=1)
     hit = np.argmax(probabilities, axis=1) == truth

@@ -1,10 +1,11 @@
 """Scores of a classifier, all from one confusion matrix and the probabilities; rows are the truth.
 
-Own code for what scikit-learn also has, to score thousands of bootstrapped matrices at once and to
-predict and evaluate without importing it; the tests hold every figure to ``sklearn.metrics``.
+scikit-learn has the same scores. They are computed here so that thousands of bootstrapped matrices are scored
+at once, and so that evaluation needs no scikit-learn. Tests compare every figure with ``sklearn.metrics``.
 """
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 
@@ -14,20 +15,57 @@ from utils.uar import confusion, ratio, uar, uar_score  # noqa: F401  (also name
 BINS = 15  # of the calibration error, as in Guo et al. 2017
 
 
-def scores(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> dict:
-    """Return every score of ``metrics.json`` that the predictions decide, as plain Python numbers.
+class ClassScores(TypedDict):
+    """Scores of one class: precision, recall and f1, 0 to 1, and support, its number of clips."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class Scores(TypedDict):
+    """Scores of n predictions, as plain Python numbers; shares are 0 to 1.
+
+    The macro means are over the classes that occur in the truth or the predictions. The precision of a class
+    that is never predicted is 0, as is the recall of a class without clips, so macro_recall differs from uar.
+
+    Keys:
+        uar: unweighted average recall, the mean over the classes that have clips.
+        accuracy: share of right predictions.
+        macro_f1, macro_precision, macro_recall: means over classes.
+        weighted_f1, weighted_precision, weighted_recall: means over classes, weighted by their clips.
+        log_loss: nats per clip.
+        brier: mean over clips of the sum of squares over classes, 0 to 2.
+        ece: expected calibration error.
+        per_class: label -> its scores.
+        confusion: (C, C) counts, rows are the truth.
+        confusion_rates: (C, C) shares of each row.
+    """
+
+    uar: float
+    accuracy: float
+    macro_f1: float
+    weighted_f1: float
+    macro_precision: float
+    weighted_precision: float
+    macro_recall: float
+    weighted_recall: float
+    log_loss: float
+    brier: float
+    ece: float
+    per_class: dict[str, ClassScores]
+    confusion: list[list[int]]
+    confusion_rates: list[list[float]]
+
+
+def scores(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> Scores:
+    """Return every score of ``metrics.json`` that follows from the predictions alone.
 
     Args:
         truth: (n,) index into labels.
         probabilities: (n, C), rows sum to 1; the largest is the prediction.
         labels: C class names.
-
-    Returns:
-        uar, accuracy, and f1, precision and recall as macro_ and weighted_ (0 to 1; the macro means are over
-        the classes that occur in the truth or the predictions, the precision of a class never predicted is 0,
-        as is the recall of one without clips, which makes macro_recall differ from uar), log_loss (nats a
-        clip), brier (sum of squares over classes, 0 to 2), ece, per_class {label: {precision, recall, f1,
-        support}}, confusion (counts, rows are truth), confusion_rates (each row's share, 0 to 1).
 
     Raises:
         DataError: no clips, or shapes or probabilities that do not fit.
@@ -59,13 +97,23 @@ def scores(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) 
 
 
 def log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """Return the mean negative log probability of the truth, nats; a probability of 0 counts as 2.2e-16."""
+    """Return the mean negative log probability of the true class, nats; a probability of 0 counts as 2.2e-16.
+
+    Args:
+        truth: (n,) class index.
+        probabilities: (n, C).
+    """
     own = probabilities[np.arange(len(truth)), truth]
     return float(-np.log(np.clip(own, np.finfo(np.float64).eps, 1)).mean())
 
 
 def brier(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """Return the mean squared distance to the truth summed over classes, 0 to 2 (Brier 1950)."""
+    """Return the mean over clips of the squared distance to the truth, summed over classes, 0 to 2 (Brier 1950).
+
+    Args:
+        truth: (n,) class index.
+        probabilities: (n, C).
+    """
     return float(np.square(probabilities - np.eye(probabilities.shape[1])[truth]).sum(axis=1).mean())
 
 
@@ -74,6 +122,11 @@ def ece(truth: np.ndarray, probabilities: np.ndarray, *, bins: int = BINS) -> fl
 
     Mean distance between confidence and accuracy over equal-width bins (low, high] of the top
     probability, weighted by clips.
+
+    Args:
+        truth: (n,) class index.
+        probabilities: (n, C).
+        bins: number of bins.
     """
     confidence = probabilities.max(axis=1)
     hit = probabilities.argmax(axis=1) == truth

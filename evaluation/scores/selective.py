@@ -1,6 +1,6 @@
-"""What the top probability is worth: how right a model is that may stay silent, and its most confident errors."""
+"""What the top probability is worth: the accuracy of a model that may abstain, and its most confident errors."""
 
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -10,50 +10,95 @@ STEPS = tuple(n / 10 for n in range(10, 0, -1))  # shares of the clips answered
 ERRORS = 20
 
 
-def risk_coverage(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the share of clips answered and the accuracy on them, for every threshold on the top probability.
+class Abstaining(TypedDict):
+    """A model that abstains where its top probability is lower than a threshold.
 
-    El-Yaniv & Wiener 2010, jmlr.org/papers/v11/el-yaniv10a. Clips of equal probability are answered together.
+    Keys:
+        coverage: share of the clips answered, 0 to 1.
+        below: the threshold, as ``predict.py --abstain-below`` takes it.
+        n_clips: clips answered.
+        accuracy: on these clips, 0 to 1.
+    """
+
+    coverage: float
+    below: float
+    n_clips: int
+    accuracy: float
+
+
+class ConfidentError(TypedDict):
+    """A wrong prediction.
+
+    Keys:
+        id: of the clip.
+        path: of its file, "" if unknown.
+        truth: its label.
+        predicted: the label predicted.
+        p: probability of the predicted label.
+        p_truth: probability of the true label.
+    """
+
+    id: str
+    path: str
+    truth: str
+    predicted: str
+    p: float
+    p_truth: float
+
+
+def risk_coverage(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the risk-coverage curve: share of clips answered, and accuracy on them, for every threshold.
+
+    El-Yaniv & Wiener 2010, jmlr.org/papers/v11/el-yaniv10a. Clips of equal top probability are answered together.
 
     Args:
         truth: (n,) class index.
         probabilities: (n, C).
 
     Returns:
-        coverage (k,) ascending to 1, accuracy (k,), both 0 to 1; k different top probabilities.
+        coverage (k,), ascending to 1, and accuracy (k,), both 0 to 1, for k different top probabilities.
     """
     confidence = probabilities.max(axis=1)
     order = np.argsort(-confidence, kind="stable")
     hits = np.cumsum((probabilities.argmax(axis=1) == truth)[order])
-    last = np.append(np.diff(confidence[order]) != 0, True)  # of its equals
+    last = np.append(np.diff(confidence[order]) != 0, True)  # of equal probabilities
     answered = np.arange(1, len(order) + 1)
     return answered[last] / len(order), hits[last] / answered[last]
 
 
-def abstaining(truth: np.ndarray, probabilities: np.ndarray) -> list[dict[str, Any]]:
-    """Return for coverages of 100, 90, ... 10 % the ``--abstain-below`` that leaves them, and the accuracy then.
+def abstaining(truth: np.ndarray, probabilities: np.ndarray) -> list[Abstaining]:
+    """Return thresholds by which 100, 90, ... 10 % of the clips are answered, and the accuracy on these.
 
-    Returns:
-        [{``coverage`` answered (a tie answers more), ``below``, ``n_clips``, ``accuracy``}].
+    Where clips have equal top probabilities, more are answered.
+
+    Args:
+        truth: (n,) class index.
+        probabilities: (n, C).
     """
     confidence = probabilities.max(axis=1)
     hit, ordered = probabilities.argmax(axis=1) == truth, np.sort(confidence)[::-1]
     rows = []
     for share in STEPS:
         below = ordered[int(np.ceil(round(share * len(ordered), 9))) - 1]
-        kept = confidence >= below
-        row = {"coverage": float(kept.mean()), "below": float(below), "n_clips": int(kept.sum())}
-        rows.append(row | {"accuracy": float(hit[kept].mean())})
+        answered = confidence >= below
+        rows.append(
+            Abstaining(
+                coverage=float(answered.mean()),
+                below=float(below),
+                n_clips=int(answered.sum()),
+                accuracy=float(hit[answered].mean()),
+            )
+        )
     return rows
 
 
-def errors(data: Dataset, probabilities: np.ndarray, *, most: int = ERRORS) -> list[dict[str, Any]]:
-    """Return the errors made with the highest probability, {id, path, truth, predicted, p, p_truth}, worst first.
+def errors(data: Dataset, probabilities: np.ndarray, *, most: int = ERRORS) -> list[ConfidentError]:
+    """Return the errors with the highest probability, the highest first.
 
     Args:
         data: the n clips.
         probabilities: (n, C), out of fold.
-        most: rows at most.
+        most: number of errors at most.
     """
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != data.truth)

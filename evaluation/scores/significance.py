@@ -1,7 +1,7 @@
-"""How sure a score is: intervals and comparisons over speakers, not over clips that are alike.
+"""How uncertain a score is: intervals and comparisons over speakers.
 
-Clips of one speaker rise and fall together, so the speaker is what is resampled and what is swapped.
-All of it holds the trained models fixed: the chance of another training run is not in these figures.
+Clips of one speaker are alike, so speakers are resampled and swapped, not clips. The trained models are held
+fixed: these figures do not contain the variation between training runs.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import bdtr, ndtr, stdtrit
 
-FEWEST = 6  # speakers: with 5, swapping cannot even in theory reach p < .05
-EXACT = 14  # speakers up to which all 2**n swaps are tried
+FEWEST = 6  # speakers; with 5, swapping can never reach p < .05
+EXACT = 14  # speakers; up to so many all 2**n swaps are tried
 
 
 class Interval(NamedTuple):
-    """A 95 % interval; ``informative`` is False under 6 speakers."""
+    """A 95 % interval; ``informative`` is False with fewer than 6 speakers."""
 
     lo: float
     hi: float
@@ -42,9 +42,9 @@ def uar_interval(
 ) -> Interval:
     """Return the bootstrap interval of the pooled UAR, speakers drawn with replacement.
 
-    The expanded percentile interval, which makes up for the narrowness of the plain one with few
-    speakers (Hesterberg 2015, doi 10.1080/00031305.2015.1089789). With unknown speakers, or one, clips
-    are drawn instead, and it is not informative.
+    The expanded percentile interval, since the plain one is too narrow with few speakers (Hesterberg 2015,
+    doi 10.1080/00031305.2015.1089789). With unknown speakers, or only one, clips are drawn instead, and the
+    interval is not informative.
 
     Args:
         truth: (n,) class index.
@@ -73,9 +73,9 @@ def uar_difference(
 ) -> Difference:
     """Return how much better a is than b on the same clips, in UAR.
 
-    The interval is ``uar_interval``'s, of the difference, the same speakers drawn for both. The p-value
-    is a permutation test: a and b are swapped within a speaker (a clip, where speakers are not known or
-    there is one); all swaps are tried up to 14 speakers, ``draws`` random ones beyond
+    The interval is that of ``uar_interval``, of the difference, with the same speakers drawn for both. The
+    p-value is that of a permutation test: a and b are swapped within a speaker (within a clip, if speakers are
+    not known or there is only one). All swaps are tried up to 14 speakers, ``draws`` random ones with more
     (Good 2005, doi 10.1007/b138696; Phipson & Smyth 2010, doi 10.2202/1544-6115.1585).
 
     Args:
@@ -97,9 +97,14 @@ def uar_difference(
 
 
 def mcnemar(truth: np.ndarray, predicted_a: np.ndarray, predicted_b: np.ndarray) -> float:
-    """Return the exact two-sided p-value that a and b err equally often, over clips (McNemar 1947).
+    """Return the exact two-sided p-value of the hypothesis that a and b err equally often (McNemar 1947).
 
     It takes clips as independent, which those of one speaker are not: prefer ``uar_difference``.
+
+    Args:
+        truth: (n,) class index.
+        predicted_a: (n,) class index.
+        predicted_b: (n,) class index of the other model on the same clips.
     """
     a, b = np.asarray(predicted_a) == truth, np.asarray(predicted_b) == truth
     only_a, only_b = int(np.sum(a & ~b)), int(np.sum(b & ~a))
@@ -122,10 +127,10 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 def _units(
     truth: np.ndarray, hits: np.ndarray, speakers: np.ndarray, n_classes: int
 ) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Return what is drawn: the different units (U, C, 1 + models), the number of each, and if of speakers.
+    """Return what is drawn: the different units (U, C, 1 + models), the number of each (U,), and if of speakers.
 
-    A unit is a speaker, or a clip where no two speakers are known; its numbers are the clips of each
-    class and each model's hits, which is all that UAR needs. Equal clips collapse into few units.
+    A unit is a speaker, or a clip where no two speakers are known. Its numbers are the clips of each class and
+    the hits of each model, which is all that UAR needs. Clips with equal numbers are one unit with many copies.
     """
     truth, speakers = np.asarray(truth), np.asarray(speakers)
     names, unit = np.unique(speakers, return_inverse=True)

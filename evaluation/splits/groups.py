@@ -51,11 +51,11 @@ def resolve(data: Dataset, lists: Iterable[Iterable], where: str) -> list[list[s
         ConfigError: a name that is unknown or ambiguous, or a speaker named twice; begins with ``where``.
     """
     known = [str(speaker) for speaker in np.unique(data.speakers) if speaker]
-    found = [[_speaker(name, known, where) for name in names] for names in lists]
-    flat = [speaker for speakers in found for speaker in speakers]
+    resolved = [[_speaker(name, known, where) for name in names] for names in lists]
+    flat = [speaker for speakers in resolved for speaker in speakers]
     if twice := sorted({speaker for speaker in flat if flat.count(speaker) > 1}):
         raise ConfigError(f"{where}: {', '.join(twice)} named twice. Name each speaker once.")
-    return found
+    return resolved
 
 
 def _speaker(name: object, known: list[str], where: str) -> str:

@@ -177,7 +177,7 @@ def other_corpus_row(folder: Path, trained: Dataset, other: Dataset, *, seed: in
         uar_lo=interval.lo,
         uar_hi=interval.hi,
         informative=interval.informative,
-        audit=_verdict(record.heard(folder), part),
+        audit=_verdict(record.training_clips(folder), part),
         meaning=MEANING[OTHER_CORPUS] + _monotony(predicted, part.labels) + _trial(limit),
     )
 

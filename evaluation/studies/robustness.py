@@ -163,7 +163,7 @@ def answers(
     start = 0
     for done, (number, fold) in enumerate(run.folds, 1):
         model, _ = fit_fold(run.data, run.config, fold, number)
-        training_range = out_of_domain.of(run.data[fold.train])
+        training_range = out_of_domain.ranges_of(run.data[fold.train])
         rows = np.arange(start, start + len(fold.test))
         start += len(fold.test)
         for condition, clips in conditions.items():

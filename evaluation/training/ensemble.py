@@ -35,7 +35,9 @@ from utils.config import Config
 from utils.dataset import Dataset, Frames
 from utils.errors import ConfigError
 
-SERVED = ("name", "features", "feature_version", "frames", "rate", "clip", "normalise", "training_statistics")
+SERVED = (
+    "name", "model", "features", "feature_version", "frames", "rate", "clip", "normalise", "training_statistics",
+)  # fmt: skip
 
 
 class MemberFeatures(Sequence):

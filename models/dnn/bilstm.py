@@ -24,10 +24,14 @@ def build(
 ) -> keras.Model:
     """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities.
 
-    Padding frames do not move the states and get no weight in the pooling.
+    Padding frames change no state and get no weight in the pooling.
 
     Args:
+        units: width of each LSTM per direction, and of the hidden layer of the attention, 1 or more.
+        depth: number of bidirectional LSTMs, one after another, 1 or more.
         attention: additive attention over all frames instead of the last states.
+        dense: width of the layer before the softmax, 1 or more.
+        dropout: share of the values set to zero while training, 0 to 1 (1 excluded).
     """
     frames, lengths, mask = frame_inputs(frame_shape)
     x = frames
@@ -37,7 +41,7 @@ def build(
         x = bidirectional_lstm(x, mask, units, name=f"bilstm_{layer}")  # (B, T, 2 units)
     if attention:
         x = keras.layers.LayerNormalization()(x)
-        x, _ = additive_attention(x, mask, units)  # (B, 2 units)
+        x = additive_attention(x, mask, units)  # (B, 2 units)
     else:
         x = last_states(x, mask, units)
         x = keras.layers.Activation("tanh")(x)

@@ -7,7 +7,7 @@ Convolutional networks: LeCun et al. 1998, doi 10.1109/5.726791.
 
 import keras
 
-from models.layers import Blank, FrameNorm, MaskedMean, frame_inputs
+from models.layers import MaskedMean, conv1d_block, frame_inputs
 
 INPUT = "either"
 
@@ -22,7 +22,15 @@ def build(
     dense: int = 32,
     dropout: float = 0.5,
 ) -> keras.Model:
-    """Return the uncompiled network, (batch, dims) or (batch, frames, dims) -> (batch, n_classes) probabilities."""
+    """Return the uncompiled network, (batch, dims) or (batch, frames, dims) -> (batch, n_classes) probabilities.
+
+    Args:
+        filters: channels of each convolution, 1 or more.
+        kernel: width of the convolutions in values of the vector, or in frames, 1 or more.
+        depth: number of convolutions, 0 or more.
+        dense: width of the layer before the softmax, 1 or more.
+        dropout: share of the values set to zero while training, 0 to 1 (1 excluded).
+    """
     if len(frame_shape) == 1:
         inputs = keras.Input(frame_shape, name="vector")
         x, mask = keras.layers.Reshape((frame_shape[0], 1))(inputs), None  # (B, D, 1)
@@ -30,11 +38,8 @@ def build(
         x, lengths, mask = frame_inputs(frame_shape)  # (B, T, D)
         inputs = [x, lengths]
     for _ in range(depth):
-        x = keras.layers.Conv1D(filters, kernel, padding="same")(x)
-        x = FrameNorm(momentum=0.99)(x, mask=mask)  # as published
-        x = keras.layers.ReLU()(x)
-        x = keras.layers.Dropout(dropout)(x)
-        x = x if mask is None else Blank()(x, mask)
+        x = conv1d_block(x, mask, filters, kernel, momentum=0.99)  # momentum as published
+        x = keras.layers.Dropout(dropout)(x)  # (B, D or T, filters)
     x = keras.layers.Flatten()(x) if mask is None else MaskedMean()(x, mask)
     x = keras.layers.Dense(dense)(x)
     x = keras.layers.BatchNormalization()(x)

@@ -1,4 +1,4 @@
-"""Convolutions over time that shorten the clip, then one LSTM over what is left.
+"""Convolutions and pooling that shorten the clip, then one LSTM.
 
 2 x [Conv1D 64 k5, batch norm, ReLU, max-pool 2], LSTM 128, mean over time, softmax; the usual small hybrid, after
 Trigeorgis et al. 2016, doi 10.1109/ICASSP.2016.7472669.
@@ -6,8 +6,7 @@ Trigeorgis et al. 2016, doi 10.1109/ICASSP.2016.7472669.
 
 import keras
 
-from models.images import MaskedMaxPool, PadFrames, PoolMask
-from models.layers import Blank, FrameNorm, MaskedMean, frame_inputs
+from models.layers import MaskedMean, conv1d_block, frame_inputs, pool_frames
 
 INPUT = "frames"
 
@@ -22,17 +21,23 @@ def build(
     units: int = 128,
     dropout: float = 0.3,
 ) -> keras.Model:
-    """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities."""
+    """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities.
+
+    Args:
+        filters: channels of each convolution, one entry per layer, 1 or more.
+        kernel: width of the convolutions in frames, 1 or more.
+        pool: frames that become one after each convolution, 1 or more.
+        units: width of the LSTM, 1 or more.
+        dropout: share of the values set to zero while training, 0 to 1 (1 excluded).
+    """
     frames, lengths, mask = frame_inputs(frame_shape)
-    multiple = pool ** len(filters)
-    x, mask = PadFrames(multiple)(frames), PadFrames(multiple)(mask)
+    x = frames
     for size in filters:
-        x = keras.layers.Conv1D(size, kernel, padding="same")(x)
-        x = FrameNorm()(x, mask=mask)
-        x = Blank()(keras.layers.ReLU()(x), mask)
-        x, mask = MaskedMaxPool(pool, 1)(x, mask), PoolMask(pool)(mask)
+        x = conv1d_block(x, mask, size, kernel)  # (B, T, size)
+        x, mask = pool_frames(x, mask, pool)  # (B, T / pool, size)
         x = keras.layers.Dropout(dropout)(x)
     x = keras.layers.LSTM(units, return_sequences=True)(x)  # (B, T', units)
-    x = keras.layers.Dropout(dropout)(MaskedMean()(x, mask))
+    x = MaskedMean()(x, mask)  # (B, units)
+    x = keras.layers.Dropout(dropout)(x)
     probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(x)
     return keras.Model([frames, lengths], probabilities, name="cnn_lstm")

@@ -1,14 +1,20 @@
-"""Convolutions over time, two bidirectional LSTMs, Luong attention by the last state.
+"""Convolutions over time, two bidirectional LSTMs, dot-product attention with the last state as query.
 
-Conv1D 64 and 128 (k3, batch norm, ReLU), max-pool 2, 2 x BiLSTM 128 with dropout .5, attention with the last state as
-query, both side by side (512), dropout .5, softmax. After the public system on 187 x 216 frames of RAVDESS.
+Conv1D 64 and 128 (k3, batch norm, ReLU), max-pool 2, 2 x BiLSTM 128 with dropout .5, attention, its result
+and the last state side by side (512), dropout .5, softmax. After the public system on 187 x 216 frames of RAVDESS.
 Attention: Luong, Pham & Manning 2015, doi 10.18653/v1/D15-1166.
 """
 
 import keras
 
-from models.images import MaskedMaxPool, PadFrames, PoolMask
-from models.layers import Blank, FrameNorm, bidirectional_lstm, frame_inputs, last_states, luong_attention
+from models.layers import (
+    bidirectional_lstm,
+    conv1d_block,
+    dot_product_attention,
+    frame_inputs,
+    last_states,
+    pool_frames,
+)
 
 INPUT = "frames"
 
@@ -24,20 +30,27 @@ def build(
     depth: int = 2,
     dropout: float = 0.5,
 ) -> keras.Model:
-    """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities."""
+    """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities.
+
+    Args:
+        filters: channels of each convolution, one entry per layer, 1 or more.
+        kernel: width of the convolutions in frames, 1 or more.
+        pool: frames that become one after the convolutions, 1 or more.
+        units: width of each LSTM per direction, 1 or more.
+        depth: number of bidirectional LSTMs, one after another, 1 or more.
+        dropout: share of the values set to zero while training, 0 to 1 (1 excluded).
+    """
     frames, lengths, mask = frame_inputs(frame_shape)
-    x, mask = PadFrames(pool)(frames), PadFrames(pool)(mask)
+    x = frames
     for size in filters:
-        x = keras.layers.Conv1D(size, kernel, padding="same")(x)
-        x = FrameNorm()(x, mask=mask)
-        x = Blank()(keras.layers.ReLU()(x), mask)
-    x, mask = MaskedMaxPool(pool, 1)(x, mask), PoolMask(pool)(mask)  # (B, T / pool, F)
+        x = conv1d_block(x, mask, size, kernel)  # (B, T, size)
+    x, mask = pool_frames(x, mask, pool)  # (B, T / pool, F)
     for layer in range(1, depth + 1):
-        x = bidirectional_lstm(x, mask, units, name=f"bilstm_{layer}")
+        x = bidirectional_lstm(x, mask, units, name=f"bilstm_{layer}")  # (B, T / pool, 2 units)
         x = keras.layers.Dropout(dropout)(x)
     query = last_states(x, mask, units)  # (B, 2 units)
-    context, _ = luong_attention(x, mask, query)  # (B, 2 units)
-    x = keras.layers.Concatenate()([context, query])
+    context = dot_product_attention(x, mask, query)  # (B, 2 units)
+    x = keras.layers.Concatenate()([context, query])  # (B, 4 units)
     x = keras.layers.Dropout(dropout)(x)
     probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(x)
     return keras.Model([frames, lengths], probabilities, name="cnn_lstm_attention")

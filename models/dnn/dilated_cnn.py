@@ -2,13 +2,14 @@
 
 Ye et al. 2023, "Temporal modeling matters", arXiv 2211.08233. A causal 1x1 convolution, then forward and over
 reversed time a stack of dilations 1, 2, ..., 128, each 2 x [causal conv k2, batch norm, ReLU, spatial dropout] whose
-sigmoid gates what came in. A level's two directions are added and averaged over time; a learned weight a level
-sums them; softmax. On 39 MFCC with 39 filters as published; the fusion system takes 64 filters, 2 stacks, dropout .3.
+sigmoid multiplies the block's input. The two directions of a level are added and averaged over time; the levels are
+summed with learned weights; softmax. On 39 MFCC with 39 filters as published; the fusion system takes 64 filters,
+2 stacks, dropout .3.
 """
 
 import keras
 
-from models.layers import FrameNorm, LevelSum, MaskedMean, ReverseFrames, frame_inputs
+from models.layers import MaskedBatchNorm, MaskedMean, ReverseFrames, WeightedSum, frame_inputs
 
 INPUT = "frames"
 
@@ -28,8 +29,11 @@ def build(
     Convolutions are causal, so that padding, last in both directions, reaches no real frame.
 
     Args:
-        levels: so many dilations, 1, 2, 4, ...
-        stacks: how often the levels come, one after another.
+        filters: channels of each convolution, 1 or more.
+        kernel: width of the convolutions in frames (before dilation), 1 or more.
+        levels: number of dilations 1, 2, 4, ..., 1 or more.
+        stacks: how many times the levels are repeated, one after another, 1 or more.
+        dropout: share of the channels set to zero while training, 0 to 1 (1 excluded).
     """
     frames, lengths, mask = frame_inputs(frame_shape)
     forward = keras.layers.Conv1D(filters, 1, name="forward")(frames)
@@ -40,7 +44,7 @@ def build(
         forward = _gated(forward, mask, filters, kernel, dilation, dropout)
         backward = _gated(backward, mask, filters, kernel, dilation, dropout)
         pooled.append(MaskedMean()(keras.layers.Add()([forward, backward]), mask))  # (B, filters)
-    x = LevelSum(name="levels")(pooled)  # (B, filters)
+    x = WeightedSum(name="levels")(pooled)  # (B, filters)
     probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(x)
     return keras.Model([frames, lengths], probabilities, name="dilated_cnn")
 
@@ -49,7 +53,7 @@ def _gated(x, mask, filters: int, kernel: int, dilation: int, dropout: float):
     gate = x
     for _ in range(2):
         gate = keras.layers.Conv1D(filters, kernel, padding="causal", dilation_rate=dilation)(gate)
-        gate = FrameNorm()(gate, mask=mask)
+        gate = MaskedBatchNorm()(gate, mask=mask)
         gate = keras.layers.ReLU()(gate)
         gate = keras.layers.SpatialDropout1D(dropout)(gate)
     return keras.layers.Multiply()([x, keras.layers.Activation("sigmoid")(gate)])

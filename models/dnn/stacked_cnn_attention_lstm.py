@@ -8,8 +8,7 @@ Attention: Zhou et al. 2016, doi 10.18653/v1/P16-2034.
 
 import keras
 
-from models.images import encoded_chunks
-from models.layers import bidirectional_lstm, frame_inputs, linear_attention
+from models.layers import bidirectional_lstm, frame_inputs, linear_attention, time_distributed_cnn
 
 INPUT = "frames"
 
@@ -25,11 +24,24 @@ def build(
     units: int = 64,
     dropout: float = 0.4,
 ) -> keras.Model:
-    """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities."""
+    """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities.
+
+    It reads whole chunks; of a clip shorter than one, the first chunk, filled up with zeros.
+
+    Args:
+        chunk: frames per chunk, 1 or more.
+        hop: frames from the start of one chunk to the next, 1 or more.
+        filters: channels of each convolution, one entry per block, 1 or more.
+        pools: frames and bands that each block pools into one, one entry per block, 1 or more.
+        units: width of each LSTM per direction, 1 or more.
+        dropout: share of the values set to zero while training, 0 to 1 (1 excluded).
+    """
     frames, lengths, mask = frame_inputs(frame_shape)
-    x, whole = encoded_chunks(frames, mask, chunk, hop, filters, pools, dropout)  # (B, N, F)
-    x = bidirectional_lstm(x, whole, units, name="bilstm")  # (B, N, 2 units)
-    x, _ = linear_attention(x, whole)  # (B, 2 units)
+    x, mask = time_distributed_cnn(
+        frames, mask, chunk=chunk, hop=hop, filters=filters, pools=pools, dropout=dropout
+    )  # (B, N, F), (B, N)
+    x = bidirectional_lstm(x, mask, units, name="bilstm")  # (B, N, 2 units)
+    x = linear_attention(x, mask)  # (B, 2 units)
     x = keras.layers.Dropout(dropout)(x)
     probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(x)
     return keras.Model([frames, lengths], probabilities, name="stacked_cnn_attention_lstm")

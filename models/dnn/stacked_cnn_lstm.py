@@ -8,8 +8,7 @@ Convolutions before an LSTM on emotional speech: Trigeorgis et al. 2016, doi 10.
 
 import keras
 
-from models.images import encoded_chunks
-from models.layers import LastFrame, frame_inputs
+from models.layers import LastFrame, frame_inputs, time_distributed_cnn
 
 INPUT = "frames"
 
@@ -27,11 +26,22 @@ def build(
 ) -> keras.Model:
     """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities.
 
-    Only whole chunks are heard, and the first one of a short clip.
+    It reads whole chunks; of a clip shorter than one, the first chunk, filled up with zeros.
+
+    Args:
+        chunk: frames per chunk, 1 or more.
+        hop: frames from the start of one chunk to the next, 1 or more.
+        filters: channels of each convolution, one entry per block, 1 or more.
+        pools: frames and bands that each block pools into one, one entry per block, 1 or more.
+        units: width of the LSTM, 1 or more.
+        dropout: share of the values set to zero while training, 0 to 1 (1 excluded).
     """
     frames, lengths, mask = frame_inputs(frame_shape)
-    x, whole = encoded_chunks(frames, mask, chunk, hop, filters, pools, dropout)  # (B, N, F)
+    x, mask = time_distributed_cnn(
+        frames, mask, chunk=chunk, hop=hop, filters=filters, pools=pools, dropout=dropout
+    )  # (B, N, F), (B, N)
     x = keras.layers.LSTM(units, return_sequences=True)(x)  # (B, N, units)
-    x = keras.layers.Dropout(dropout)(LastFrame()(x, whole))
+    x = LastFrame()(x, mask)  # (B, units)
+    x = keras.layers.Dropout(dropout)(x)
     probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(x)
     return keras.Model([frames, lengths], probabilities, name="stacked_cnn_lstm")

@@ -1,13 +1,18 @@
 """Transformer encoder on frames, pooled by additive attention.
 
-A convolution of stride-free k3 to the encoder's width, sinusoidal positions, pre-norm layers (Vaswani et al. 2017,
+A convolution (k3) to the encoder's width, max-pool 2, sinusoidal positions, pre-norm layers (Vaswani et al. 2017,
 arXiv 1706.03762; pre-norm: Xiong et al. 2020, arXiv 2002.04745), attention pooling, softmax.
 """
 
 import keras
 
-from models.images import MaskedMaxPool, PadFrames, PoolMask
-from models.layers import Blank, Positions, additive_attention, encoder_layer, frame_inputs
+from models.layers import (
+    SinusoidalPositions,
+    additive_attention,
+    encoder_layer_pre_norm,
+    frame_inputs,
+    pool_frames,
+)
 
 INPUT = "frames"
 
@@ -25,17 +30,23 @@ def build(
 ) -> keras.Model:
     """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities.
 
-    ``pool`` frames become one before the encoder, whose cost grows with the square of their number.
+    Args:
+        width: of the encoder, an even multiple of ``heads``.
+        layers: number of encoder layers, 0 or more.
+        heads: attention heads of each encoder layer, 1 or more.
+        feed_forward: width of the feed-forward part of an encoder layer, 1 or more.
+        pool: frames that become one before the encoder, 1 or more; its cost grows with the square of their number.
+        dropout: share of the values set to zero while training, 0 to 1 (1 excluded).
     """
     frames, lengths, mask = frame_inputs(frame_shape)
-    x, mask = PadFrames(pool)(frames), PadFrames(pool)(mask)
-    x = Blank()(keras.layers.Conv1D(width, 3, padding="same", activation="relu")(x), mask)
-    x, mask = MaskedMaxPool(pool, 1)(x, mask), PoolMask(pool)(mask)  # (B, T / pool, width)
-    x = keras.layers.Dropout(dropout)(Positions()(x))
+    x = keras.layers.Conv1D(width, 3, padding="same", activation="relu")(frames)  # (B, T, width)
+    x, mask = pool_frames(x, mask, pool)  # (B, T / pool, width)
+    x = SinusoidalPositions()(x)
+    x = keras.layers.Dropout(dropout)(x)
     for _ in range(layers):
-        x = encoder_layer(x, mask, heads=heads, feed_forward=feed_forward, dropout=dropout, pre_norm=True)
+        x = encoder_layer_pre_norm(x, mask, heads=heads, feed_forward=feed_forward, dropout=dropout)
     x = keras.layers.LayerNormalization()(x)
-    x, _ = additive_attention(x, mask, width)  # (B, width)
+    x = additive_attention(x, mask, width)  # (B, width)
     x = keras.layers.Dropout(dropout)(x)
     probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(x)
     return keras.Model([frames, lengths], probabilities, name="transformer")

@@ -11,7 +11,12 @@ INPUT = "vector"
 
 
 def build(*, neighbours: int = 9, weights: Literal["uniform", "distance"] = "uniform") -> KNeighborsClassifier:
-    """Return the unfitted estimator; Euclidean distance."""
+    """Return the unfitted estimator; Euclidean distance.
+
+    Args:
+        neighbours: training clips that vote, 1 or more.
+        weights: "distance" gives nearer clips more weight, "uniform" gives all the same.
+    """
     return KNeighborsClassifier(
         neighbours, weights=weights, algorithm="brute"
     )  # trees are slower in so many dimensions

@@ -11,5 +11,9 @@ INPUT = "vector"
 
 
 def build(*, shrinkage: Literal["auto"] | float = "auto") -> LinearDiscriminantAnalysis:
-    """Return the unfitted estimator; ``shrinkage`` is a share from 0 to 1, or "auto" by Ledoit & Wolf."""
+    """Return the unfitted estimator.
+
+    Args:
+        shrinkage: of the covariance, 0 (none) to 1 (diagonal), or "auto" by Ledoit & Wolf.
+    """
     return LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage)

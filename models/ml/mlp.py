@@ -17,7 +17,16 @@ def build(
     batch_size: int = 32,
     iterations: int = 700,
 ) -> MLPClassifier:
-    """Return the unfitted estimator, ``depth`` hidden layers of ``units``; it gets standardised features."""
+    """Return the unfitted estimator; it gets standardised features.
+
+    Args:
+        units: width of each hidden layer, 1 or more.
+        depth: number of hidden layers, 1 or more.
+        alpha: weight of the squared penalty, 0 or more.
+        learning_rate: step size of the optimiser, above 0.
+        batch_size: clips per update, 1 or more.
+        iterations: passes over the training clips, at most.
+    """
     return MLPClassifier(
         hidden_layer_sizes=(units,) * depth,
         alpha=alpha,

@@ -17,5 +17,12 @@ def build(
     leaf: int = 1,
     class_weight: Literal["balanced"] | None = None,
 ) -> RandomForestClassifier:
-    """Return the unfitted estimator; ``leaf`` is the fewest clips in a leaf."""
+    """Return the unfitted estimator.
+
+    Args:
+        trees: number of trees, 1 or more.
+        depth: greatest depth of a tree, 1 or more; None for no limit.
+        leaf: fewest clips in a leaf, 1 or more.
+        class_weight: "balanced" weights each clip by the inverse frequency of its emotion.
+    """
     return RandomForestClassifier(trees, max_depth=depth, min_samples_leaf=leaf, class_weight=class_weight)

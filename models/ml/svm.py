@@ -17,5 +17,13 @@ def build(
     gamma: Literal["scale", "auto"] | float = "scale",
     class_weight: Literal["balanced"] | None = None,
 ) -> SVC:
-    """Return the unfitted estimator; it gets standardised features."""
+    """Return the unfitted estimator; it gets standardised features.
+
+    Args:
+        C: inverse of the penalty's weight, above 0; a smaller C gives a simpler model.
+        kernel: shape of the boundary: "linear" is straight, the others are curved.
+        gamma: inverse of the squared distance that a training clip reaches, above 0; "scale" is 1 over the number of
+            features times their variance, "auto" is 1 over the number of features. Not for the linear kernel.
+        class_weight: "balanced" weights each clip by the inverse frequency of its emotion.
+    """
     return SVC(C=C, kernel=kernel, gamma=gamma, class_weight=class_weight)

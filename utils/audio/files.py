@@ -1,7 +1,7 @@
 """Which files hold audio, and all of them below a folder."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from utils.errors import DataError
@@ -34,3 +34,21 @@ def audio_files(root: Path) -> Iterator[Path]:
 
 def _refuse(error: OSError) -> None:
     raise DataError(f"{error.filename}: the folder cannot be listed: {error.strerror or error}.") from error
+
+
+def expand(names: Iterable[str]) -> list[str]:
+    """Return every file named and the audio files below every folder named; "-", standard input, stays.
+
+    Raises:
+        DataError: a folder that holds no audio files, or cannot be listed.
+    """
+    files = []
+    for name in names:
+        if name != "-" and Path(name).is_dir():
+            below = [str(path) for path in audio_files(Path(name))]
+            if not below:
+                raise DataError(f"{name}: holds no audio files.")
+            files += below
+        else:
+            files.append(name)
+    return files

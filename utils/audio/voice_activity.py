@@ -10,7 +10,7 @@ SCALE = 32767.0
 
 
 class VoiceActivity:
-    """The detector on every channel of a stream, fed piece by piece; ``flags`` holds (frames,) bool a channel.
+    """The detector on every channel of a stream, fed piece by piece; ``flags`` holds (frames,) bool per channel.
 
     Frame i lies i * 0.02 s from the start. Where the rate is not 16 kHz, the flags come about 20 ms late.
     """
@@ -40,7 +40,7 @@ class VoiceActivity:
         return [np.frombuffer(bytes(flags), bool) for flags in self._flags]
 
     def feed(self, piece: np.ndarray, *, last: bool = False) -> None:
-        """Hear (n, channels) more samples, full scale 1; what is not finite counts as silence."""
+        """Take (n, channels) more samples, full scale 1; what is not finite counts as silence."""
         piece = np.nan_to_num(piece, posinf=0.0, neginf=0.0)
         if self._resample:
             piece = self._resample(piece, last=last)
@@ -54,25 +54,25 @@ class VoiceActivity:
             flags.extend(detector.is_speech(raw[i : i + 2 * size], RATE) for i in range(0, len(raw), 2 * size))
 
     def share(self, start: float, end: float) -> np.ndarray:
-        """Return the share of speech (channels,), 0 to 1, from start to end in seconds, as far as it is heard."""
+        """Return the share of speech (channels,), 0 to 1, from start to end in seconds, as far as samples have come."""
         part = slice(round(start / FRAME_SECONDS), round(end / FRAME_SECONDS))
         return np.array([sum(flags[part]) / max(len(flags[part]), 1) for flags in self._flags])
 
 
-def segments(flags: np.ndarray, *, pause: float = 0.3, least: float = 0.2) -> list[tuple[float, float]]:
+def speech_segments(flags: np.ndarray, *, min_pause: float = 0.3, min_speech: float = 0.2) -> list[tuple[float, float]]:
     """Return start and end of speech in seconds: shorter pauses are bridged, then shorter bursts dropped.
 
-    >>> segments(np.array([0] * 10 + [1] * 20 + [0] * 10 + [1] * 20 + [0] * 30 + [1] * 5, bool))
+    >>> speech_segments(np.array([0] * 10 + [1] * 20 + [0] * 10 + [1] * 20 + [0] * 30 + [1] * 5, bool))
     [(0.2, 1.2)]
 
     Args:
         flags: (frames,) bool of 20 ms each.
-        pause: seconds; a pause as long as this ends a segment.
-        least: seconds; a segment as long as this counts.
+        min_pause: seconds; a shorter pause does not end a segment.
+        min_speech: seconds; a shorter segment does not count.
     """
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     starts, ends = edges[::2], edges[1::2]
-    apart = (starts[1:] - ends[:-1]) * FRAME_SECONDS >= pause - 1e-9
+    apart = (starts[1:] - ends[:-1]) * FRAME_SECONDS >= min_pause - 1e-9
     starts, ends = starts[np.append(True, apart)[: len(starts)]], ends[np.append(apart, True)[: len(ends)]]
-    found = np.round(np.stack([starts, ends], axis=1) * FRAME_SECONDS, 3)
-    return [(float(start), float(end)) for start, end in found if end - start >= least - 1e-9]
+    segments = np.round(np.stack([starts, ends], axis=1) * FRAME_SECONDS, 3)
+    return [(float(start), float(end)) for start, end in segments if end - start >= min_speech - 1e-9]

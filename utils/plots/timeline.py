@@ -24,7 +24,7 @@ def timeline(document: Mapping[str, Any], *, width: float = WIDTH) -> Figure:
     """Return probabilities over time, a panel a channel; above each the settled emotion, its changes and the speech.
 
     Args:
-        document: what ``prediction.recording.listen`` returns.
+        document: what ``prediction.timeline.make_timeline`` returns.
         width: inches.
     """
     channels, end = document["channels"], max(document["seconds"], document["hop"])

@@ -1,0 +1,178 @@
+"""A trained model that answers for audio: the features of its training and its ONNX graphs, opened together."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from prediction import batch, card_text, timeline
+from prediction.answers import Answer, DecisionRule
+from prediction.extractor import Extractor, Reading
+from prediction.out_of_domain import clip_hints
+from prediction.predictor import Predictor, SpeakerStatistics
+from prediction.timeline_files import LiveEntry, Timeline
+from prediction.timeline_settings import DEFAULT_SETTINGS, TimelineSettings
+from utils.audio import files
+from utils.audio.stream import Stream
+from utils.errors import DataError
+
+PROBABILITIES = DecisionRule()  # no label sets, and an emotion is named however improbable
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """A checkpoint ready to answer; an ensemble as well.
+
+    Attributes:
+        predictor: its graphs and its card.
+        extractor: makes the features that the graphs were trained on.
+    """
+
+    predictor: Predictor
+    extractor: Extractor
+
+    @classmethod
+    def open(cls, checkpoint: Path | str, *, threads: int = 0) -> "Recogniser":
+        """Return the recogniser of ``checkpoints/NAME``.
+
+        Args:
+            checkpoint: a folder that train.py wrote.
+            threads: of ONNX Runtime; 0 takes every core.
+
+        Raises:
+            ConfigError: not a checkpoint, a damaged one, or the features here are of another version than in training.
+        """
+        predictor = Predictor(Path(checkpoint), threads=threads)
+        return cls(predictor, Extractor(predictor.card))
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """The content of ``model.json``."""
+        return self.predictor.card
+
+    @property
+    def labels(self) -> list[str]:
+        """The emotions, in the order of the probabilities."""
+        return self.predictor.labels
+
+    def __call__(
+        self,
+        source: str | Path | BinaryIO | tuple[np.ndarray, int],
+        *,
+        rule: DecisionRule = PROBABILITIES,
+        speaker: SpeakerStatistics | None = None,
+    ) -> Answer:
+        """Return the answer for one clip.
+
+        Args:
+            source: a path, an open binary file, or samples, (n,) or (n, channels) with full scale 1, and their rate in
+                Hz.
+            rule: see ``rule``.
+            speaker: see ``enrol``.
+
+        Raises:
+            DataError: no audio that can be used.
+        """
+        if isinstance(source, tuple):
+            samples, rate = source
+            columns = np.asarray(samples, np.float32).reshape(len(samples), -1)  # (n, channels)
+            reading = self.extractor.read_samples(columns, rate, "samples")
+        else:
+            reading = self.extractor.read(source)
+        return next(self.answer_readings([reading], rule=rule, speaker=speaker))
+
+    def answer(
+        self,
+        files: Sequence[str],
+        *,
+        rule: DecisionRule = PROBABILITIES,
+        speaker: SpeakerStatistics | None = None,
+        jobs: int = 1,
+        dask: str | None = None,
+    ) -> Iterator[Answer]:
+        """Yield an answer for each file, in the order of the files; one that cannot be read has an ``error``.
+
+        Args:
+            files: paths, or "-" for standard input.
+            rule: see ``rule``.
+            speaker: see ``enrol``.
+            jobs: processes that read; -1 one per core.
+            dask: the address of a Dask scheduler whose workers read instead.
+
+        Raises:
+            ConfigError, DataError: the cluster cannot be used.
+        """
+        for readings in batch.read(self.extractor, files, jobs=jobs, dask=dask):
+            yield from self.answer_readings(readings, rule=rule, speaker=speaker)
+
+    def answer_readings(
+        self,
+        readings: Iterable[Reading],
+        *,
+        rule: DecisionRule = PROBABILITIES,
+        speaker: SpeakerStatistics | None = None,
+    ) -> Iterator[Answer]:
+        """Yield an answer for each file that was read; the model is asked once for all of them."""
+        readings = list(readings)
+        features = [reading.features for reading in readings if not reading.error]
+        rows = iter(self.predictor.probabilities(features, speaker) if features else ())
+        for reading in readings:
+            if reading.error:
+                yield Answer(reading.file, error=reading.error)
+            else:
+                hints = clip_hints(self.card, reading.features, reading.channel)
+                by_label = {label: round(float(p), 6) for label, p in zip(self.labels, next(rows), strict=True)}
+                yield Answer(reading.file, by_label, rule=rule, hints=hints)
+
+    def rule(self, coverage: float | None = None, abstain_below: float = 0.0) -> DecisionRule:
+        """Return what answers say beside the probabilities.
+
+        Args:
+            coverage: how often the label sets hold the true label, e.g. .9; None: no label sets.
+            abstain_below: probability under which no emotion is named, 0 to 1.
+
+        Raises:
+            ConfigError: the checkpoint has no threshold for this coverage.
+        """
+        return DecisionRule.of_card(self.card, coverage, abstain_below)
+
+    def enrol(self, clips: Iterable[str | Path | BinaryIO]) -> SpeakerStatistics:
+        """Return what adapts the model to a speaker who gave these clips, unlabelled.
+
+        Raises:
+            ConfigError: a model that was trained without ``normalise: speaker``.
+            DataError: a clip that cannot be read.
+        """
+        self.predictor.need_speaker()  # before any file is read
+        return self.predictor.enrolled([self.extractor(clip) for clip in clips])
+
+    def enrol_folder(self, folder: Path) -> SpeakerStatistics:
+        """Return what ``enrol`` gives for the audio files below a folder; errors as there, or the folder is missing."""
+        self.predictor.need_speaker()
+        if not folder.is_dir():
+            raise DataError(f"--enroll {folder}: no such folder. Give one with a few clips of the speaker.")
+        return self.enrol(files.expand([str(folder)]))
+
+    def timeline(
+        self,
+        recording: Path | BinaryIO,
+        settings: TimelineSettings = DEFAULT_SETTINGS,
+        *,
+        report: timeline.Report = timeline.no_report,
+    ) -> Timeline:
+        """Return the emotions of a recording of any length over time; see ``prediction.timeline.make_timeline``."""
+        return timeline.make_timeline(recording, self.predictor, self.extractor.window, settings, report=report)
+
+    def live(self, stream: Stream, settings: TimelineSettings) -> Iterator[LiveEntry]:
+        """Yield the emotion of each hop of a stream as it comes; see ``prediction.timeline.live``."""
+        return timeline.live(stream, self.predictor, self.extractor.window, settings)
+
+    def provenance(self, coverage: float | None = None) -> str:
+        """Return the model's UAR with its protocol, its notes, and how often label sets hold the true label."""
+        return card_text.provenance(self.card, coverage)
+
+    def window_note(self) -> str:
+        """Return why a model that judges windows should have been trained otherwise; "" if it was not."""
+        return card_text.window_note(self.card)

@@ -1,11 +1,10 @@
 """Test a trained model on other clips: another config's corpora, or a folder of labelled recordings."""
 
 import argparse
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils import bars, cli
+from utils import cli
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,11 +15,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     configs = _configs(predictor.card, options)  # an error in the last one is found before the first evaluation
     from evaluation.checkpoint.text import text
     from evaluation.pages import report
-    from evaluation.studies import clip_configs, other_clips
+    from evaluation.studies import clip_configs, extracted_clips, other_clips
 
     for config in configs:
         members = [clip_configs.with_recipe(config, card) for card in predictor.card.get("members", [predictor.card])]
-        data = _data(members, predictor, options)
+        data = extracted_clips.load(
+            members, predictor, options.features, jobs=options.jobs, limit=options.limit, say=print
+        )
         folder, metrics = other_clips.evaluate(
             options.checkpoint, predictor, members[0], data, limit=options.limit, only_shared=options.shared_labels
         )
@@ -44,49 +45,6 @@ def _configs(card: dict, options: argparse.Namespace) -> list:
         name = [f"name={options.name}"] if options.name else []
         given = [configs.read(path, options.set + name) for path in options.config]
     return clip_configs.relabelled(given, dict(options.merge), options.drop)
-
-
-def _data(configs: list, predictor, options: argparse.Namespace):
-    """Return clips and features, of an ensemble those of every member; features that are not cached are extracted.
-
-    ``configs``: the same clips, under the recipe of the model or of each member.
-    """
-    from evaluation.studies import other_clips
-    from evaluation.training import ensemble
-    from extract_feats.cache import read
-    from extract_feats.cache.scan import scan
-    from utils.dataset import common
-
-    scans = scan(configs[0], options.limit)
-    counts = Counter(utterance.emotion for corpus in scans for utterance in corpus.chosen)
-    other_clips.check_labels(counts, predictor.labels, configs[0].name)  # before hours of extraction
-    datasets = []
-    for config in configs:
-        for corpus in scans:
-            _fill(corpus, read.recipe_of(config), options)
-        datasets.append(read.dataset(config, options.features, command="python evaluate.py", limit=options.limit))
-    datasets = common(datasets)
-    return ensemble.joined(datasets) if "members" in predictor.card else datasets[0]
-
-
-def _fill(corpus, recipe, options: argparse.Namespace) -> None:
-    """Extract what is not cached of one corpus, and say what was extracted and what was rejected."""
-    from extract_feats.cache.corpus_lists import corpus_folder
-    from extract_feats.cache.fill import fill
-    from extract_feats.cache.task import Task, last_line
-    from utils.errors import DataError
-
-    task = Task(corpus, recipe)
-    with bars.progress(f"{corpus.label} {recipe.label}") as report:
-        (outcome,) = fill([task], options.features, jobs=options.jobs, progress=report)
-    rejected = corpus.rejected + outcome.rejected
-    if rejected or outcome.extracted:
-        print(last_line(task, outcome))
-    listed = corpus_folder(corpus.entry, corpus.label, options.features) / "rejected.csv"
-    if rejected:
-        print(f"  rejected files and reasons: {listed}")
-    if corpus.chosen and len(outcome.rejected) == len(corpus.chosen):
-        raise DataError(f"{corpus.label}: none of {len(corpus.chosen)} clips can be used; reasons in {listed}.")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -2,8 +2,8 @@
 
     SER_DATA=... python benchmarks/accuracy.py [--emodb EMO-DB-2s]
 
-needs RAVDESS (speech) and EMO-DB below $SER_DATA; takes some 20 minutes on two cores. A circulating
-version of EMO-DB cut or padded to 2.0 s goes by the name EMO-DB-2s; its scores are named so.
+needs RAVDESS (speech) and EMO-DB below $SER_DATA and takes about 20 minutes on two cores. There is a version of
+EMO-DB whose clips are cut or padded to 2.0 s; here it is called EMO-DB-2s, and so are its scores.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Clips a second of predict.py over a folder, by one process and by several.
+"""Clips per second of predict.py over a folder, by one process and by several.
 
     SER_DATA=... python benchmarks/batch_prediction.py --checkpoint checkpoints/ravdess_svm_is10 [--clips 200]
 
-The clips are spread over RAVDESS; a new Python each, imports and start included. On a busy machine the clock says
-little; the CPU seconds of all processes beside it say what so many free cores would make of it.
+The clips are spread over RAVDESS. Each measurement is a new Python, its start and imports included. On a busy machine
+wall time means little; the CPU seconds of all processes beside it show what as many free cores would reach.
 """
 
 import argparse

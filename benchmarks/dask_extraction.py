@@ -2,10 +2,10 @@
 
     SER_DATA=... python benchmarks/dask_extraction.py [--config config/ravdess_svm_is10.yaml] [--limit N] [--rounds N]
 
-A scheduler and two worker processes of one thread each, on this machine. Each round fills two new caches, a new
-Python each, in turns; the Dask workers start anew as well, before the clock does, and import what they need under
-it, as our own processes do. On a busy machine the clock says little; the CPU seconds, of everything that was
-started, say what was spent, but for the start of the cluster.
+A scheduler and two worker processes of one thread each, on this machine. Each round fills two new caches, one after
+the other, each from a new Python. The Dask workers start before the timing begins and import what they need during
+it, as our own processes do. On a busy machine wall time means little; the CPU seconds are those of all processes,
+without the start of the cluster.
 """
 
 import argparse
@@ -75,7 +75,7 @@ def fresh(*arguments) -> tuple[float, ...]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default=str(ROOT / "config" / "ravdess_svm_is10.yaml"), help="(RAVDESS, IS10)")
-    parser.add_argument("--limit", type=int, help="clips a class; all unless given")
+    parser.add_argument("--limit", type=int, help="clips per class; all unless given")
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     experiment = configs.read(options.config)

@@ -3,7 +3,7 @@
     SER_DATA=... python benchmarks/extraction.py [--clips 20] [--repeats 7] [--rates]
 
 Times are of one thread (OMP_NUM_THREADS=1 is set), measured by time.process_time, medians of interleaved
-repeats over the same clips, so that a busy machine weighs on both sides. Decoding is not included.
+repeats over the same clips, so that a busy machine slows both sides. Decoding is not included.
 """
 
 import argparse
@@ -79,12 +79,12 @@ def one_mfcc(wave: np.ndarray, rate: int) -> np.ndarray:
 
 
 def report(title: str, clips: list[np.ndarray], rivals: dict[str, Callable], repeats: int) -> None:
-    """Print each rival's time a clip and its ratio to the first."""
+    """Print the time per clip of each rival and its ratio to the first."""
     taken = compare(clips, rivals, repeats)
     first = next(iter(taken.values()))
     print(title)
     for name, seconds in taken.items():
-        print(f"  {name:34s} {seconds / len(clips) * 1000:8.2f} ms a clip   {seconds / first:6.3f} of the first")
+        print(f"  {name:34s} {seconds / len(clips) * 1000:8.2f} ms per clip   {seconds / first:6.3f} of the first")
 
 
 def stacks(clips: list[np.ndarray], rate: int, repeats: int) -> None:

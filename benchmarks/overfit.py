@@ -1,13 +1,13 @@
-"""Every network learns 64 real clips by heart: a training accuracy of .95, or something in it is broken.
+"""Every network must memorise 64 real clips: if its training accuracy stays below .95, it is broken.
 
     SER_DATA=... python benchmarks/overfit.py [NETWORK ...] [--epochs 300]
 
-The clips are RAVDESS's first statement, normal intensity, first repetition, actors 1 to 8: 8 of each emotion, whole.
+The clips are RAVDESS's first statement, normal intensity, first repetition, actors 1 to 8: 8 whole clips per emotion.
 Features, model and training are those of the first shipped config of the network (log-mel where there is none),
-but for what would keep it from learning by heart: dropout is off, and batches are of at most 16 clips. vgg16 has random
-weights and learns 8 clips of a second, one of each emotion, in windows of 64 frames, since its convolutions are dear on
-a CPU. Accuracy is that of the network as it predicts, with running averages in its normalisations, on the clips it was
-trained on.
+except what would prevent memorising: dropout is off, and a batch has at most 16 clips. vgg16 has random weights and
+learns 8 clips of one second, one per emotion, in windows of 64 frames, since its convolutions are slow on a CPU.
+Accuracy is measured on the training clips, with the network in its prediction mode (running averages in its
+normalisations).
 """
 
 import argparse
@@ -48,10 +48,10 @@ def experiment(network: str) -> configs.Config:
     shipped = [configs.read(path) for path in sorted((ROOT / "config").glob("ravdess_*.yaml"))]
     bare = {"name": network, "corpora": [{"name": "ravdess", "root": "RAVDESS"}]}
     bare |= {"features": {"name": "logmel"}, "model": {"name": network}}
-    found = next((config for config in shipped if config.model["name"] == network), configs.check(bare, network))
-    quiet = {"dropout": 0.0} if "dropout" in found.model else {}
+    chosen = next((config for config in shipped if config.model["name"] == network), configs.check(bare, network))
+    quiet = {"dropout": 0.0} if "dropout" in chosen.model else {}
     short = {"clip": configs.Clip(offset=1.0, seconds=1.0)} if network == "vgg16" else {}
-    return found.model_copy(update={"model": found.model | quiet | CHANGED.get(network, {}), **short})
+    return chosen.model_copy(update={"model": chosen.model | quiet | CHANGED.get(network, {}), **short})
 
 
 def clips(config: configs.Config, actors: int) -> Dataset:
@@ -60,7 +60,7 @@ def clips(config: configs.Config, actors: int) -> Dataset:
     files = sorted((config.data_folder() / "RAVDESS").rglob("03-01-??-01-01-01-*"))
     chosen = [u for u in map(ravdess.parse, files) if int(u.speaker) <= actors]
     if len(chosen) != 8 * actors:
-        sys.exit(f"{len(chosen)} clips found, {8 * actors} are needed: RAVDESS below $SER_DATA.")
+        sys.exit(f"{len(chosen)} clips, {8 * actors} are needed: RAVDESS below $SER_DATA.")
     features = [recipe.extract(read_wave(u.path, config.rate, **config.clip.model_dump())) for u in chosen]
     labels = tuple(sorted({u.emotion for u in chosen}))
     names = np.array([u.id for u in chosen])
@@ -104,10 +104,10 @@ def main() -> None:
     print(f"{'network':<28}{'as in':<36}{'clips':>6}{'epochs':>7}{'seconds':>8}{'accuracy':>9}")
     failed = []
     for network in options.networks:
-        found = learn(network, options.epochs)
-        row = f"{found['clips']:>6}{found['epoch']:>7}{found['seconds']:>8.0f}{found['val_uar']:>9.3f}"
-        print(f"{network:<28}{found['config']:<36}{row}", flush=True)
-        failed += [network] if found["val_uar"] < ENOUGH else []
+        result = learn(network, options.epochs)
+        row = f"{result['clips']:>6}{result['epoch']:>7}{result['seconds']:>8.0f}{result['val_uar']:>9.3f}"
+        print(f"{network:<28}{result['config']:<36}{row}", flush=True)
+        failed += [network] if result["val_uar"] < ENOUGH else []
     if failed:
         sys.exit(f"not learned: {', '.join(failed)}")
 

@@ -2,10 +2,10 @@
 
     python benchmarks/scale.py [--clips 10000 100000 1000000] [--lists 100000] [--folder DIR]
 
-Random rows go through FeatureStore.write, as many a segment as a run flushes at a time (64 MiB), and made-up facts
-through KnownFiles and clips.parquet, up to --lists clips; the files are empty ones, each can be asked for its date.
-Needs 4 KB a clip in the folder (that for temporary files unless given), which is emptied at the end. Seconds
-of CPU, that a busy machine may weigh on all alike: waiting for a disk is not in them.
+Random rows are written by FeatureStore.write, in segments of the size that a run flushes at a time (64 MiB), and
+made-up facts by KnownFiles and clips.parquet, up to --lists clips. The audio files are empty; only their dates are
+read. Needs 4 KB per clip in the folder (that for temporary files unless given), which is emptied at the end. The
+figures are CPU seconds: waiting for a disk is not in them.
 """
 
 import argparse
@@ -38,13 +38,13 @@ FLUSH = FLUSH_BYTES // (4 * DIMS)
 
 
 def timed(work: Callable, *, repeats: int = 1) -> tuple[float, object]:
-    """Return the least CPU seconds that the work took, and what it gave last."""
+    """Return the least CPU seconds that the work took, and its last result."""
     taken = []
     for _ in range(repeats):
         started = time.process_time()
-        found = work()
+        result = work()
         taken.append(time.process_time() - started)
-    return min(taken), found
+    return min(taken), result
 
 
 def digests(count: int) -> list[str]:
@@ -75,7 +75,7 @@ def store_costs(root: Path, digest: list[str], config: configs.Config) -> dict[s
 
 
 def corpus(folder: Path, count: int) -> list[Utterance]:
-    """Make count empty files, a thousand a folder, and return their utterances."""
+    """Make count empty files, a thousand per folder, and return their utterances."""
     for start in range(0, count, 1000):
         below = folder / f"s{start // 1000:04}"
         below.mkdir(parents=True)
@@ -131,10 +131,10 @@ def main() -> None:
     parser.add_argument("--lists", type=int, default=100_000, metavar="N", help="clips up to which the lists are timed")
     parser.add_argument("--folder", type=Path, help="where to write")
     options = parser.parse_args()
-    found = [measured(count, options.folder, lists=count <= options.lists) for count in options.clips]
+    results = [measured(count, options.folder, lists=count <= options.lists) for count in options.clips]
     print(f"{'CPU seconds':14s}" + "".join(f"{count:>12,d}" for count in options.clips))
-    for what in max(found, key=len):
-        print(f"{what:14s}" + "".join(f"{costs[what]:12.4f}" if what in costs else f"{'-':>12s}" for costs in found))
+    for what in max(results, key=len):
+        print(f"{what:14s}" + "".join(f"{costs[what]:12.4f}" if what in costs else f"{'-':>12s}" for costs in results))
 
 
 if __name__ == "__main__":

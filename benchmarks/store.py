@@ -2,8 +2,8 @@
 
     SER_DATA=... python benchmarks/store.py [--config config/ravdess_svm_is09.yaml] [--limit N]
 
-Needs the config's corpus below $SER_DATA. All figures come from one run. The speed-up is by the clock and means
-something on a machine that does nothing else; the CPU seconds beside it say what two free cores would make of it.
+Needs the config's corpus below $SER_DATA. All figures come from one run. The speed-up is in wall time, which is
+reliable only on a machine that does nothing else; the CPU seconds beside it show what two free cores would reach.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def filled(experiment: configs.Config, features: Path, *, jobs: int, limit: int 
 
 
 def fresh(*arguments, **options) -> Timed:
-    """Call filled in a new Python, so that what one run has imported is no gift to the next."""
+    """Call filled in a new Python, so that no run profits from the imports of another."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(filled, *arguments, **options).result()
 
@@ -106,17 +106,17 @@ def reading(rows: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         recipe, keys = simulated(Path(folder), rows)
         wanted = [keys[i] for i in np.random.default_rng(2).permutation(rows)[: int(SUBSET * rows)]]
-        opening, found = [], []
+        opening, reading = [], []
         for _ in range(5):
             started = time.perf_counter()
             store = FeatureStore(Path(folder), recipe)
             opened = time.perf_counter()
             store.read(wanted)
             opening.append(opened - started)
-            found.append(time.perf_counter() - opened)
+            reading.append(time.perf_counter() - opened)
     size = rows * DIMS * 4 / 2**20
     print(f"{rows:7d} rows, {size:6.1f} MiB: opened in {min(opening) * 1e3:6.2f} ms, "
-          f"{len(wanted)} rows read in {min(found) * 1e3:7.2f} ms")  # fmt: skip
+          f"{len(wanted)} rows read in {min(reading) * 1e3:7.2f} ms")  # fmt: skip
 
 
 def main() -> None:
@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument(
         "--config", default=str(ROOT / "config" / "ravdess_svm_is09.yaml"), help="corpus and features (RAVDESS, IS09)"
     )
-    parser.add_argument("--limit", type=int, help="clips a class; all unless given")
+    parser.add_argument("--limit", type=int, help="clips per class; all unless given")
     options = parser.parse_args()
     extraction(configs.read(options.config), options.limit)
     for rows in (1_000, 10_000, 100_000):

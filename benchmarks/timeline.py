@@ -1,9 +1,10 @@
-"""Long recordings: accuracy a window on joined clips of people the model has not heard; memory on two hours.
+"""Long recordings: accuracy per window on joined clips of unseen speakers; memory on two hours.
 
 python benchmarks/timeline.py accuracy checkpoints/NAME --corpus $SER_DATA/RAVDESS --speakers 21 22 --out calls
 python benchmarks/timeline.py memory checkpoints/NAME --minutes 120
 
-The first joins RAVDESS clips to a stereo file: speakers in turn, one a channel, a turn four clips of one emotion.
+The first joins RAVDESS clips to a stereo file: two speakers in turn, one per channel; a turn is four clips of one
+emotion.
 """
 
 import argparse
@@ -38,8 +39,8 @@ def joined(clips: list, folder: Path, rng: np.random.Generator) -> tuple[Path, l
     turns: list[list[list]] = []
     for speaker in speakers:
         own = [clip for clip in clips if clip.speaker == speaker]
-        said = {emotion: [c for c in own if c.emotion == emotion] for emotion in sorted({c.emotion for c in own})}
-        mine = [group[i : i + TURN] for group in said.values() for i in range(0, len(group), TURN)]
+        by_emotion = {emotion: [c for c in own if c.emotion == emotion] for emotion in sorted({c.emotion for c in own})}
+        mine = [group[i : i + TURN] for group in by_emotion.values() for i in range(0, len(group), TURN)]
         turns.append([mine[i] for i in rng.permutation(len(mine))])
     samples, truth, at = [], [], 0
     rate = soundfile.info(clips[0].path).samplerate
@@ -65,40 +66,40 @@ def judged(document: Timeline, truth: list, inside: float = 0.0) -> list[tuple[i
             turns[-1][1] = end
         else:
             turns.append([start, end, channel, emotion])
-    found = []
+    answers = []
     for start, end, channel, emotion in turns:
         for hop in document["channels"][channel]["hops"]:
             middle = (hop["start"] + hop["end"]) / 2
             if start + inside <= middle < end - inside:
-                found.append((channel, emotion, hop["emotion"]))
-    return found
+                answers.append((channel, emotion, hop["emotion"]))
+    return answers
 
 
 def accuracy(options: argparse.Namespace) -> None:
     """Print the share of hops with the right emotion and their UAR, with and without smoothing."""
     recogniser = Recogniser.open(options.checkpoint)
     adaptable = recogniser.predictor.takes_speaker
-    found = [clip for clip in ravdess.utterances(options.corpus) if getattr(clip, "speaker", "") in options.speakers]
+    clips = [clip for clip in ravdess.utterances(options.corpus) if getattr(clip, "speaker", "") in options.speakers]
     options.out.mkdir(parents=True, exist_ok=True)
-    path, truth = joined(found, options.out, np.random.default_rng(options.seed))
+    path, truth = joined(clips, options.out, np.random.default_rng(options.seed))
     for adapt, dwell in itertools.product([False, True][: 1 + adaptable], [0.0, DEFAULT_SETTINGS.dwell]):
         document = recogniser.timeline(path, replace(DEFAULT_SETTINGS, dwell=dwell, adapt=adapt))
         for inside in (0.0, document["window"] / 2):
-            said = judged(document, truth, inside)
+            answers = judged(document, truth, inside)
             where = "with their whole window in a turn" if inside else "in a turn"
-            print(f"{path.name}{', adapted' * adapt}, dwell {dwell:g} s, hops {where}: {scores(said)}")
-            for channel in sorted({row[0] for row in said}):
-                print(f"  {options.speakers[channel]}: {scores([row for row in said if row[0] == channel])}")
+            print(f"{path.name}{', adapted' * adapt}, dwell {dwell:g} s, hops {where}: {scores(answers)}")
+            for channel in sorted({row[0] for row in answers}):
+                print(f"  {options.speakers[channel]}: {scores([row for row in answers if row[0] == channel])}")
     timeline_files.write_json(path.with_suffix(".json"), document)
     plots.save(timeline_plots.timeline(document), path.with_suffix(".png"))
 
 
-def scores(said: list[tuple[int, str, str]]) -> str:
+def scores(answers: list[tuple[int, str, str]]) -> str:
     right: dict[str, list[bool]] = {}
-    for _, emotion, answer in said:
+    for _, emotion, answer in answers:
         right.setdefault(emotion, []).append(emotion == answer)
     uar = np.mean([np.mean(rows) for rows in right.values()])
-    return f"{sum(map(sum, right.values())) / len(said):.3f} right, UAR {uar:.3f}, {len(said)} hops"
+    return f"{sum(map(sum, right.values())) / len(answers):.3f} right, UAR {uar:.3f}, {len(answers)} hops"
 
 
 def memory(options: argparse.Namespace) -> None:
@@ -135,9 +136,9 @@ def write_long(path: Path, minutes: float) -> None:
         with soundfile.SoundFile(path.with_name(name), "w", synthesis.RATE, 2, "PCM_16") as file:
             turn = 0
             while file.tell() < seconds * synthesis.RATE:
-                said = np.tile(voices[turn % 2][rng.integers(len(synthesis.STYLES))], 4)
-                stereo = np.zeros((len(said) + synthesis.RATE // 2, 2), np.float32)
-                stereo[: len(said), turn % 2] = said
+                wave = np.tile(voices[turn % 2][rng.integers(len(synthesis.STYLES))], 4)
+                stereo = np.zeros((len(wave) + synthesis.RATE // 2, 2), np.float32)
+                stereo[: len(wave), turn % 2] = wave
                 file.write(stereo)
                 turn += 1
 
@@ -155,7 +156,9 @@ def main() -> None:
         kind.add_argument("checkpoint", type=Path)
         kind.set_defaults(function=function)
     joins.add_argument("--corpus", type=Path, required=True)
-    joins.add_argument("--speakers", nargs=2, required=True, help="whom the model has not heard, e.g. 21 22")
+    joins.add_argument(
+        "--speakers", nargs=2, required=True, help="two speakers that are not in the training data, e.g. 21 22"
+    )
     joins.add_argument("--out", type=Path, default=Path("calls"), help="gets the call, its JSON and its picture")
     joins.add_argument("--seed", type=int, default=0, help="of the order of the turns")
     long.add_argument("--minutes", type=float, default=120.0)

@@ -1,4 +1,4 @@
-"""CPU seconds an epoch of two networks, trained by this zoo and by plain PyTorch, in turn.
+"""CPU seconds per epoch of two networks, trained by this zoo and by plain PyTorch, in turn.
 
     python -m pip install -r requirements-bench.txt    # PyTorch, for this benchmark alone
     python benchmarks/torch_parity.py [--epochs 3] [--backend tensorflow|jax] [--only conv_bilstm|dilated]
@@ -7,7 +7,7 @@
 of 128 and attention (cnn_lstm_attention); (dilated) TIM-Net with 39 filters and 8 levels (dilated_cnn). Ours goes
 through the whole Trainer: batching, scaling, padding, masks; PyTorch's copy gets one ready array, no mask and no
 padding. Each side computes in a process of its own with one thread; the two train an epoch in turn, after one to warm
-up. What is compared is CPU time, of all threads, so that a busy machine weighs less: the least of the epochs.
+up. CPU time of all threads is compared, the lowest of the epochs, so that a busy machine disturbs less.
 """
 
 import argparse

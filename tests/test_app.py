@@ -128,7 +128,7 @@ def test_a_model_is_shown_with_what_its_score_is_worth(open_page, zoo):
     assert page.selectbox[0].options == ["plain", "speaker", "weighs"] and not page.exception
     assert card["evidence"] in said and "speaker-independent" in said and "Trained on: demo" in said
     assert "Licence: demo: none needed" in said and "Note: trained on synthetic voices" in said
-    assert f"at 90%: {card['conformal']['0.9']['coverage']:.1%} held the truth" in said
+    assert f"at 90%: {card['conformal']['0.9']['coverage']:.1%} held the true label" in said
     assert "not what anybody feels" in words(page) and "Record only with consent" in page.sidebar.caption[0].value
     assert f"{uploads.MOST_FILES} files of {uploads.MOST_MB} MB" in words(page) and "20 minutes" in words(page)
     assert not open_page("weighs").sidebar.markdown[0].value.count("Label sets")

@@ -1,13 +1,10 @@
-"""What a recording is like, and whether a clip is like those a model learned from: measured on changed sound."""
+"""The measures of a recording's channel: known values, and what changed sound does to them."""
 
 import numpy as np
 import pytest
-import toy
 
-from augmentation import clipping, gaussian_noise, telephone
+from augmentation import clipping, telephone
 from extract_feats import channel
-from prediction import out_of_domain
-from utils.dataset import Frames
 
 RATE = 16000
 
@@ -60,94 +57,3 @@ def test_a_telephone_is_narrow_and_clipping_is_flat(rate):
 def test_silence_is_measured_too():
     found = measured(np.zeros(RATE))
     assert found == {"seconds": 1, "level_db": -90, "snr_db": 0, "bandwidth_hz": 8000, "crest_db": 0}
-
-
-# familiarity
-
-
-def clips(speakers: int, seed: int, changed=lambda wave: wave) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Return features, speakers and channel of 12 clips each of some speakers, whose level and noise are their own."""
-    waves, who = [], np.repeat([f"s{seed}{n}" for n in range(speakers)], 12)
-    for speaker in range(speakers):
-        draw = rng(100 * seed + speaker)
-        gain, floor = 10 ** draw.uniform(-0.3, 0.3), 10 ** draw.uniform(-4.2, -3.8)
-        waves += [gain * speech(draw.uniform(1.5, 3), floor, seed=int(draw.integers(1e6))) for _ in range(12)]
-    values = np.stack([channel.extract(np.float32(changed(wave)), RATE) for wave in waves]).astype(float)
-    return values[:, 1:], who, dict(zip(channel.NAMES, values.T, strict=True))
-
-
-def given(known, features, measures) -> list[set[str]]:
-    return [{hint["hint"] for hint in found} for found in out_of_domain.hints(known, features, measures)]
-
-
-@pytest.fixture(scope="module")
-def known() -> dict:
-    return out_of_domain.training_ranges(*clips(12, 1))
-
-
-def test_strangers_recorded_alike_get_hardly_a_hint(known):
-    found = given(known, *(clips(8, 2)[k] for k in (0, 2)))
-    assert np.mean([bool(hints) for hints in found]) <= 0.05
-
-
-@pytest.mark.parametrize(
-    ("hint", "change"),
-    [
-        ("narrow band", lambda wave: telephone.augment(wave, RATE, rng())),
-        ("noisy", lambda wave: gaussian_noise.augment(wave, RATE, rng(), snr_db=[10, 10])),
-        ("clipped", lambda wave: clipping.augment(wave, RATE, rng(), share=[0.05, 0.05])),
-        ("soft", lambda wave: wave / 30),
-        ("loud", lambda wave: 30 * wave),
-        ("short", lambda wave: wave[:8000]),
-        ("long", lambda wave: np.tile(wave, 3)),
-    ],
-)
-def test_a_change_of_the_sound_is_named(known, hint, change):
-    features, _, measures = clips(4, 3, change)
-    found = given(known, features, measures)
-    assert np.mean([hint in hints for hints in found]) > 0.9
-    (one, *_) = (h for h in out_of_domain.hints(known, features, measures)[0] if h["hint"] == hint)
-    assert set(one) == {"hint", "value", "limit", "text"} and one["text"].startswith(f"{hint}: ")
-    side = next(end for (_, end), (name, _) in out_of_domain.HINTS.items() if name == hint)
-    assert (one["value"] < one["limit"]) == (side == "low")
-
-
-@pytest.mark.parametrize("kind", ["vector", "frames"])
-def test_features_far_from_the_training_set_are_unfamiliar(kind):
-    train, test = toy.dataset(kind, speakers=20, dims=20), toy.dataset(kind, speakers=20, dims=20, seed=0)
-    known = out_of_domain.training_ranges(train.features, train.speakers, {})
-    assert known["ranges"] == {} and len(known["mean"]) == (40 if kind == "frames" else 20)
-    strange = [np.asarray(clip) + 5 * train_scale(train.features) for clip in test.features]
-    assert all(hints == {"unfamiliar"} for hints in given(known, strange, {}))
-    same = given(known, list(test.features), {})
-    assert np.mean([bool(hints) for hints in same]) <= 0.02
-    assert given(None, strange, {}) == [set()] * len(strange)
-
-
-def train_scale(features) -> np.ndarray:
-    return (np.concatenate(features.clips) if isinstance(features, Frames) else features).std(axis=0)
-
-
-def test_the_distance_is_the_root_mean_square_of_standardised_features():
-    features = rng().standard_normal((500, 6))
-    known = out_of_domain.training_ranges(features, np.repeat([f"s{n}" for n in range(10)], 50), {})
-    assert known["distance"] == pytest.approx(np.quantile(np.sqrt(np.mean(features**2, axis=1)), 0.99), rel=0.05)
-    far = np.array(known["mean"]) + np.array(known["std"]) * 4
-    (found,) = out_of_domain.hints(known, [far], {})
-    assert found[0]["value"] == pytest.approx(4, abs=0.01) and found[0]["limit"] == round(known["distance"], 3)
-
-
-def test_a_range_needs_clips_and_leaves_out_what_was_not_measured():
-    features, who, measures = clips(2, 4)
-    assert out_of_domain.training_ranges(features[:19], who[:19], {k: v[:19] for k, v in measures.items()}) is None
-    half = {name: np.where(np.arange(24) % 2, np.nan, values) for name, values in measures.items()}
-    assert out_of_domain.training_ranges(features, who, half)["ranges"] == {}
-    some = {name: np.where(np.arange(24) < 2, np.nan, values) for name, values in measures.items()}
-    low, high = out_of_domain.training_ranges(features, who, some)["ranges"]["seconds"]
-    assert low == pytest.approx(measures["seconds"][2:].min(), abs=0.35) and np.isfinite(high)
-
-
-def test_clips_of_unknown_speakers_are_strangers_to_one_another():
-    features = rng().standard_normal((100, 4))
-    one, two = (out_of_domain.training_ranges(features, np.full(100, who), {}) for who in ("", "anna"))
-    assert one == two and np.isfinite(one["distance"])

@@ -1,6 +1,6 @@
-"""What a web page takes from its visitors: sounds in memory within limits, and names for showing alone.
+"""Uploads: sounds in memory, within limits, and names that are only shown.
 
-Nothing of it is written to disk, and a name is never a path: what is read are the bytes.
+Nothing is written to disk, and a name is never used as a path.
 """
 
 import io
@@ -13,13 +13,13 @@ from utils.audio.stream import open_file
 from utils.errors import DataError
 
 MOST_FILES = 50
-MOST_MB = 50  # a file; .streamlit/config.toml says the same to the server
+MOST_MB = 50  # per file; .streamlit/config.toml says the same to the server
 CLIP_SECONDS = 60  # up to here a file is judged as one clip; longer ones over time
 LONGEST_SECONDS = 20 * 60
 MOST_CHANNELS, MOST_HZ = 8, 192_000  # a second of more would not fit beside other visitors' sounds
 MOST_SAMPLES = CLIP_SECONDS * 48_000 * 2  # of one clip, which is decoded as a whole: a minute of stereo
 LONGEST_NAME = 60
-MEDIA = {  # what a browser is told of a sound: never what another browser said of it
+MEDIA = {  # sent to a browser; never the type that another browser stated
     ".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".oga": "audio/ogg",
     ".opus": "audio/ogg", ".m4a": "audio/mp4", ".mp4": "audio/mp4", ".aac": "audio/aac", ".webm": "audio/webm",
 }  # fmt: skip
@@ -76,16 +76,16 @@ def seconds(clip: Clip) -> float:
             f"{clip.name}: {stream.channels} channels at {stream.rate} Hz; at most {MOST_CHANNELS} "
             f"at {MOST_HZ} Hz are taken."
         )
-    heard = 0
+    samples = 0
     for block in stream.blocks:  # a header can say anything
-        heard += len(block)
-        if heard > LONGEST_SECONDS * stream.rate:
+        samples += len(block)
+        if samples > LONGEST_SECONDS * stream.rate:
             raise DataError(f"{clip.name}: too long: at most {LONGEST_SECONDS // 60} minutes are taken.")
-    if not heard:
+    if not samples:
         raise DataError(f"{clip.name}: holds no audio samples.")
-    if heard <= CLIP_SECONDS * stream.rate and heard * stream.channels > MOST_SAMPLES:
+    if samples <= CLIP_SECONDS * stream.rate and samples * stream.channels > MOST_SAMPLES:
         raise DataError(
-            f"{clip.name}: {heard / stream.rate:.0f} s of {stream.channels} channels at {stream.rate} Hz; a clip may "
+            f"{clip.name}: {samples / stream.rate:.0f} s of {stream.channels} channels at {stream.rate} Hz; a clip may "
             f"hold as much as {CLIP_SECONDS} s of stereo at 48000 Hz."
         )
-    return heard / stream.rate
+    return samples / stream.rate

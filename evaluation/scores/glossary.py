@@ -20,45 +20,45 @@ class Term(NamedTuple):
 TERMS = {
     "uar": Term(
         "UAR",
-        "mean over emotions of the share of clips named right",
-        "Unweighted average recall: every emotion counts alike, however many clips it has.",
+        "mean over emotions of the share of their clips named right",
+        "Unweighted average recall: every emotion counts the same, however many clips it has.",
     ),
     "uar_ci95": Term(
         "95 % interval",
-        "where the UAR lies if other such speakers are drawn",
-        "Bootstrapped over speakers. Two models whose intervals overlap may still differ: compare them in pairs.",
+        "range of the UAR if other speakers of this kind were tested",
+        "Bootstrapped over speakers. Models with overlapping intervals may still differ: compare in pairs.",
     ),
     "uar_ci95_lo": Term("95 % interval, low", "the low end of the interval of the UAR"),
     "uar_ci95_hi": Term("95 % interval, high", "the high end of the interval of the UAR"),
     "uar_fold_mean": Term(
         "UAR, mean of the folds",
-        "mean of each fold's own UAR",
-        "Others report this one; where a fold lacks an emotion it is a mean over the rest.",
+        "mean over folds of the UAR of each",
+        "Many papers report this one. Where a fold lacks an emotion, its UAR is the mean over the others.",
     ),
-    "chance": Term("guessing", "UAR of naming emotions at random", "One over the number of emotions."),
+    "chance": Term("guessing", "UAR of an emotion drawn at random", "One over the number of emotions."),
     "accuracy": Term(
         "accuracy",
         "share of clips named right",
         "Frequent emotions weigh more, so always naming the most frequent one can look good.",
     ),
-    "macro_f1": Term("macro F1", "mean F1 of the emotions, each counting alike"),
+    "macro_f1": Term("macro F1", "mean F1 of the emotions, each with the same weight"),
     "weighted_f1": Term("weighted F1", "mean F1 of the emotions, weighted by their clips"),
-    "macro_precision": Term("macro precision", "mean precision of the emotions, each counting alike"),
+    "macro_precision": Term("macro precision", "mean precision of the emotions, each with the same weight"),
     "weighted_precision": Term("weighted precision", "mean precision of the emotions, weighted by their clips"),
     "macro_recall": Term("macro recall", "mean recall of the emotions", "The UAR, if every emotion has clips."),
     "weighted_recall": Term("weighted recall", "mean recall weighted by clips", "The same as accuracy."),
-    "precision": Term("precision", "share of the clips named so that are so"),
-    "recall": Term("recall", "share of the clips that are so that are named so"),
+    "precision": Term("precision", "share of the clips named as this emotion that have it"),
+    "recall": Term("recall", "share of the clips with this emotion that are named right"),
     "f1": Term("F1", "harmonic mean of precision and recall"),
-    "support": Term("clips", "number of clips that are so"),
+    "support": Term("clips", "number of clips with this emotion"),
     "log_loss": Term(
         "log loss",
-        "mean surprise at the truth, nats; 0 is best",
-        "Being sure and wrong costs most; guessing costs ln(number of emotions).",
+        "mean of -ln(probability of the truth); 0 is best",
+        "Confident errors cost most; guessing costs ln(number of emotions).",
     ),
     "brier": Term(
         "Brier score",
-        "squared distance of probabilities from truth; 0 is best",
+        "squared distance of probabilities to the truth; 0 is best",
         "Summed over the emotions, so 2 is worst.",
     ),
     "ece": Term(
@@ -71,24 +71,30 @@ TERMS = {
     "temperature": Term(
         "temperature",
         "what the network's scores are divided by before the softmax",
-        "Above 1 the network was too sure of itself; it changes no answer, only how sure it is.",
+        "Above 1 the network was overconfident. The answers stay the same, only the probabilities change.",
     ),
-    "none": Term("nothing", "nothing known of the test speaker", "What predict.py gives for a stranger's one clip."),
+    "none": Term(
+        "nothing", "nothing known of the test speaker", "What predict.py gives for one clip of a new speaker."
+    ),
     "enrolment_5": Term("5 clips", "five unlabelled clips of the speaker given first", "predict.py --enroll."),
     "enrolment_20": Term("20 clips", "twenty unlabelled clips of the speaker given first", "predict.py --enroll."),
     "transductive": Term(
         "all test clips",
-        "the mean of all the speaker's test clips known, unlabelled",
-        "Hardly any user has this, though much of the literature does.",
+        "all test clips of the speaker known, without labels",
+        "Many papers test like this; hardly any user has so many clips.",
     ),
-    "coverage": Term("coverage", "share of clips concerned", "Of label sets: those that hold the truth."),
+    "coverage": Term("coverage", "share of the clips", "Of label sets: those that hold the true emotion."),
     "mean_size": Term("labels in a set", "mean number of labels in a set", "Fewer is better, at the same coverage."),
     "threshold": Term("threshold", "least probability of a label in a set"),
-    "lowest": Term("lowest coverage", "share of clips whose set holds the truth, of the one speaker it suits least"),
-    "below": Term("--abstain-below", "top probability under which no emotion is named"),
+    "lowest": Term(
+        "lowest coverage", "share of clips whose set holds the true emotion, for the speaker with the lowest share"
+    ),
+    "below": Term("--abstain-below", "top probability below which no emotion is named"),
     "n_clips": Term("clips", "number of clips tested"),
     "n_speakers": Term("speakers", "number of speakers tested"),
-    "n_classes": Term("emotions", "number of emotions that the group's clips have", "With fewer, the task is another."),
+    "n_classes": Term(
+        "emotions", "number of emotions that the clips of the group have", "With fewer emotions it is another task."
+    ),
     "seconds": Term("seconds", "wall time of training and scoring"),
 }
 

@@ -13,7 +13,7 @@ from utils.dataset import Dataset, Features, Frames
 
 
 @dataclass(frozen=True)
-class SpeakerStatistics:
+class StatisticsByClip:
     """Statistics of the speakers of n clips.
 
     Attributes:
@@ -39,7 +39,7 @@ class ServedModel:
         self._columns = [predictor.labels.index(label) for label in labels]
 
     def probabilities(
-        self, features: Features | MemberFeatures, statistics: SpeakerStatistics | None = None
+        self, features: Features | MemberFeatures, statistics: StatisticsByClip | None = None
     ) -> np.ndarray:
         """Return (n, labels) float32; without statistics nothing is known of the speakers."""
         clips = clip_list(features)
@@ -55,20 +55,20 @@ class ServedModel:
         possible = np.maximum(every[:, self._columns], np.finfo(np.float32).tiny)  # all of them can be 0
         return possible / possible.sum(axis=1, keepdims=True)
 
-    def speaker_statistics(self, data: Dataset) -> SpeakerStatistics:
+    def speaker_statistics(self, data: Dataset) -> StatisticsByClip:
         """Return the statistics of each speaker, from all clips of that speaker in ``data``; no labels are used."""
         names, of = np.unique(data.speakers, return_inverse=True)
         clips = clip_list(data.features)
         by_speaker = [[clips[row] for row in np.flatnonzero(of == number)] for number in range(len(names))]
         graphs = self.predictor.graphs
         if "members" not in self.predictor.card:
-            return SpeakerStatistics([_statistics(graphs[0], own) for own in by_speaker], of)
+            return StatisticsByClip([_statistics(graphs[0], own) for own in by_speaker], of)
         by_member = [zip(graphs, zip(*own, strict=True), strict=True) for own in by_speaker]
-        return SpeakerStatistics([[_statistics(graph, own) for graph, own in pairs] for pairs in by_member], of)
+        return StatisticsByClip([[_statistics(graph, own) for graph, own in pairs] for pairs in by_member], of)
 
-    def enrolled_statistics(self, features: Features | MemberFeatures, clips: int) -> SpeakerStatistics:
+    def enrolled_statistics(self, features: Features | MemberFeatures, clips: int) -> StatisticsByClip:
         """Return the statistics for ``clips`` clips of one speaker, who gave ``features`` as unlabelled examples."""
-        return SpeakerStatistics([self.predictor.enrolled(clip_list(features))], np.zeros(clips, np.int64))
+        return StatisticsByClip([self.predictor.enrolled(clip_list(features))], np.zeros(clips, np.int64))
 
 
 def _statistics(graph: Graph, clips: Sequence[np.ndarray]) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from utils.audio.decode import decode, title
 from utils.errors import DataError
 
-SHORTEST = 0.05  # seconds; no emotion can be heard in less, and most extractors need two frames
+SHORTEST = 0.05  # seconds; less holds no emotion, and most extractors need two frames
 SILENT_PEAK = 1e-3  # -60 dB of full scale
 ABSURD_PEAK = 1e9  # samples of 32 bits that were never scaled are below it
 FULL_SCALE = 0.999  # 16-bit full scale is 32767/32768
@@ -18,7 +18,7 @@ FULL_SCALE = 0.999  # 16-bit full scale is 32767/32768
 
 @dataclass(frozen=True)
 class Sound:
-    """What a file's decoded samples say of themselves.
+    """Measures of a file's decoded samples.
 
     Attributes:
         digest: 32 hex digits over samples, rate and channels: equal for exact duplicates, whatever the container.

@@ -23,7 +23,7 @@ WAV_SAMPLES = {(1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4"}  # format tag and
 
 @dataclass(frozen=True)
 class Stream:
-    """Audio as it comes.
+    """Audio that is read block by block.
 
     Attributes:
         rate: Hz.
@@ -40,19 +40,19 @@ class Stream:
 
 def pieces(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
     """Yield the same samples in pieces of ``size``, each as soon as it is there; the last may be shorter."""
-    kept: list[np.ndarray] = []
-    there = 0
+    waiting: list[np.ndarray] = []
+    samples = 0  # of them all
     for block in blocks:
-        kept.append(block)
-        there += len(block)
-        if there >= size:
-            joined = np.concatenate(kept)
-            whole = there - there % size
+        waiting.append(block)
+        samples += len(block)
+        if samples >= size:
+            joined = np.concatenate(waiting)
+            whole = samples - samples % size
             for start in range(0, whole, size):
                 yield joined[start : start + size]
-            kept, there = [joined[whole:]], there - whole
-    if there:
-        yield np.concatenate(kept)
+            waiting, samples = [joined[whole:]], samples - whole
+    if samples:
+        yield np.concatenate(waiting)
 
 
 def open_file(path: Path | BinaryIO) -> Stream:
@@ -156,7 +156,7 @@ def _decoded(pipe: BinaryIO, head: bytes, dtype: np.dtype, channels: int) -> Ite
 
 
 def open_microphone(rate: int = 16000) -> Stream:
-    """Return what the default microphone hears, mono, until it is interrupted.
+    """Return the audio of the default microphone, mono, until it is interrupted.
 
     Raises:
         ConfigError: sounddevice or PortAudio is not installed, or there is no microphone.

@@ -1,0 +1,115 @@
+"""Whether a clip is like the training clips of a model: hints on changed sound, and none on sound alike."""
+
+import numpy as np
+import pytest
+import toy
+
+from augmentation import clipping, gaussian_noise, telephone
+from extract_feats import channel
+from prediction import out_of_domain
+from utils.dataset import Frames
+
+RATE = 16000
+
+
+def rng(seed: int = 1) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def measured(wave: np.ndarray, rate: int = RATE) -> dict[str, float]:
+    return dict(zip(channel.names(rate), channel.extract(np.float32(wave), rate).tolist(), strict=True))
+
+
+def speech(seconds: float = 2.0, floor: float = 1e-4, rate: int = RATE, seed: int = 1) -> np.ndarray:
+    """Return noise up to 8 kHz whose level is that of syllables with a pause a second, over a floor."""
+    time = np.arange(round(seconds * rate)) / rate
+    buzz = rng(seed).standard_normal(len(time)) * np.maximum(np.sin(2 * np.pi * time), 0) ** 2
+    return (0.1 * buzz + floor * rng(seed + 1).standard_normal(len(time))).astype(np.float32)
+
+
+def clips(speakers: int, seed: int, changed=lambda wave: wave) -> tuple[np.ndarray, np.ndarray, dict]:
+    """Return features, speakers and channel of 12 clips each of some speakers, whose level and noise are their own."""
+    waves, who = [], np.repeat([f"s{seed}{n}" for n in range(speakers)], 12)
+    for speaker in range(speakers):
+        draw = rng(100 * seed + speaker)
+        gain, floor = 10 ** draw.uniform(-0.3, 0.3), 10 ** draw.uniform(-4.2, -3.8)
+        waves += [gain * speech(draw.uniform(1.5, 3), floor, seed=int(draw.integers(1e6))) for _ in range(12)]
+    values = np.stack([channel.extract(np.float32(changed(wave)), RATE) for wave in waves]).astype(float)
+    return values[:, 1:], who, dict(zip(channel.NAMES, values.T, strict=True))
+
+
+def given(training, features, measures) -> list[set[str]]:
+    return [{hint["hint"] for hint in hints} for hints in out_of_domain.hints(training, features, measures)]
+
+
+@pytest.fixture(scope="module")
+def training() -> dict:
+    return out_of_domain.training_ranges(*clips(12, 1))
+
+
+def test_unseen_speakers_recorded_alike_get_hardly_a_hint(training):
+    found = given(training, *(clips(8, 2)[k] for k in (0, 2)))
+    assert np.mean([bool(hints) for hints in found]) <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("hint", "change"),
+    [
+        ("narrow band", lambda wave: telephone.augment(wave, RATE, rng())),
+        ("noisy", lambda wave: gaussian_noise.augment(wave, RATE, rng(), snr_db=[10, 10])),
+        ("clipped", lambda wave: clipping.augment(wave, RATE, rng(), share=[0.05, 0.05])),
+        ("soft", lambda wave: wave / 30),
+        ("loud", lambda wave: 30 * wave),
+        ("short", lambda wave: wave[:8000]),
+        ("long", lambda wave: np.tile(wave, 3)),
+    ],
+)
+def test_a_change_of_the_sound_is_named(training, hint, change):
+    features, _, measures = clips(4, 3, change)
+    found = given(training, features, measures)
+    assert np.mean([hint in hints for hints in found]) > 0.9
+    (one, *_) = (h for h in out_of_domain.hints(training, features, measures)[0] if h["hint"] == hint)
+    assert set(one) == {"hint", "value", "limit", "text"} and one["text"].startswith(f"{hint}: ")
+    side = next(end for (_, end), (name, _) in out_of_domain.HINTS.items() if name == hint)
+    assert (one["value"] < one["limit"]) == (side == "low")
+
+
+@pytest.mark.parametrize("kind", ["vector", "frames"])
+def test_features_far_from_the_training_set_are_unfamiliar(kind):
+    train, test = toy.dataset(kind, speakers=20, dims=20), toy.dataset(kind, speakers=20, dims=20, seed=0)
+    training = out_of_domain.training_ranges(train.features, train.speakers, {})
+    assert training["ranges"] == {} and len(training["mean"]) == (40 if kind == "frames" else 20)
+    far = [np.asarray(clip) + 5 * train_scale(train.features) for clip in test.features]
+    assert all(hints == {"unfamiliar"} for hints in given(training, far, {}))
+    same = given(training, list(test.features), {})
+    assert np.mean([bool(hints) for hints in same]) <= 0.02
+    assert given(None, far, {}) == [set()] * len(far)
+
+
+def train_scale(features) -> np.ndarray:
+    return (np.concatenate(features.clips) if isinstance(features, Frames) else features).std(axis=0)
+
+
+def test_the_distance_is_the_root_mean_square_of_standardised_features():
+    features = rng().standard_normal((500, 6))
+    training = out_of_domain.training_ranges(features, np.repeat([f"s{n}" for n in range(10)], 50), {})
+    assert training["distance"] == pytest.approx(np.quantile(np.sqrt(np.mean(features**2, axis=1)), 0.99), rel=0.05)
+    far = np.array(training["mean"]) + np.array(training["std"]) * 4
+    (found,) = out_of_domain.hints(training, [far], {})
+    assert found[0]["value"] == pytest.approx(4, abs=0.01) and found[0]["limit"] == round(training["distance"], 3)
+
+
+def test_a_range_needs_clips_and_leaves_out_what_was_not_measured():
+    features, who, measures = clips(2, 4)
+    assert out_of_domain.training_ranges(features[:19], who[:19], {k: v[:19] for k, v in measures.items()}) is None
+    half = {name: np.where(np.arange(24) % 2, np.nan, values) for name, values in measures.items()}
+    assert out_of_domain.training_ranges(features, who, half)["ranges"] == {}
+    some = {name: np.where(np.arange(24) < 2, np.nan, values) for name, values in measures.items()}
+    low, high = out_of_domain.training_ranges(features, who, some)["ranges"]["seconds"]
+    assert low == pytest.approx(measures["seconds"][2:].min(), abs=0.35) and np.isfinite(high)
+
+
+def test_clips_without_speakers_are_left_out_one_by_one():
+    features = rng().standard_normal((100, 4))
+    one, two = (out_of_domain.training_ranges(features, np.full(100, who), {}) for who in ("", "anna"))
+    assert one == two and np.isfinite(one["distance"])

@@ -79,8 +79,8 @@ def _bar(what: str) -> Iterator[tuple]:
 def training(name: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Yield report(line) of a run's training.
 
-    One line per fold stays. Within a fold a terminal shows a bar of its epochs with loss, UAR, seconds per epoch and time
-    left if it does not stop early; a log gets a line every 30 s.
+    One line per fold stays. Within a fold a terminal shows a bar of its epochs with loss, UAR, seconds per epoch and
+    time left if it does not stop early; a log gets a line every 30 s.
     """
     if not _terminal():
         yield _Log(name).say

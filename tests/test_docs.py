@@ -293,7 +293,7 @@ def without_demo_keys(raw: dict, base: dict) -> dict:
 
 ROOMS = "|".join(sorted(path.name for path in ROOT.iterdir() if any(path.glob("*.py"))))
 FILE = re.compile(rf"(?<![\w/.$-])(?:{ROOMS})/(?:[\w./-]*\w/?)?")
-MODULE = re.compile(rf"(?<![\w/.$-])(?:{ROOMS})(?:\.\w+)+(?![\w/])")
+MODULE = re.compile(rf"(?<![\w/.$-])(?:{ROOMS})(?:\.[A-Za-z_]\w*)+(?![\w/.])")  # not a key such as corpora.0.root
 
 
 def is_ours(module: str) -> bool:

@@ -83,8 +83,8 @@ def lines(metrics: Mapping[str, Any]) -> list[str]:
     out = ["", f"most certain half  {half['accuracy']:.1%} right, top probability {half['below']:.2f} or more"]
     if sets := metrics["conformal"].get("0.9"):
         whose = "unseen" if metrics["protocol"]["speaker_disjoint"] else "seen"
-        held = f"right for {sets['coverage']:.1%} of {whose} speakers' clips, {sets['mean_size']:.1f} labels each"
-        out.append(f"label sets, 90 %   {held}")
+        held = f"hold the truth of {sets['coverage']:.1%} of {whose} speakers' clips, {sets['mean_size']:.1f} labels"
+        out.append(f"label sets at 90 % {held}")
     judged = {by: column for by, column in metrics["subgroups"].items() if column["worst"] is not None}
     if judged:
         out += ["", "UAR of the lowest and the highest group:"]

@@ -316,6 +316,16 @@ def test_files_and_modules_that_a_document_names_exist(name):
             assert is_ours(module), f"{name}: {span}"
 
 
+def test_the_python_samples_import_what_exists():
+    notebook = json.loads((ROOT / "examples/quickstart.ipynb").read_text(encoding="utf8"))
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    samples = [re.sub(r"(?m)^%.*$", "", cell) for cell in cells]
+    samples += [block.text for text in documents().values() for block in blocks(text) if block.kind == "python"]
+    nodes = [node for sample in samples for node in ast.walk(ast.parse(sample)) if isinstance(node, ast.ImportFrom)]
+    ours = [f"{node.module}.{alias.name}" for node in nodes for alias in node.names if re.match(ROOMS, node.module)]
+    assert len(ours) > 10 and not [name for name in ours if not is_ours(name)]
+
+
 def slug(heading: str) -> str:
     """Return the anchor that GitHub gives a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")

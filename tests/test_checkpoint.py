@@ -156,8 +156,8 @@ def test_a_start_of_the_same_corpus_is_speaker_dependent_however_far_back(tmp_pa
     assert not protocol.of_run(data, tuned, folds, validation="none").speaker_disjoint
 
 
-def test_label_sets_of_known_speakers_are_not_said_to_hold_for_strangers(tmp_path):
-    for by, whose in (("speaker", "strangers'"), ("random", "known speakers'")):
+def test_label_sets_of_seen_speakers_are_not_promised_to_unseen_ones(tmp_path):
+    for by, whose in (("speaker", " unseen speakers'"), ("random", " seen speakers'")):
         found, _, _ = written(dataset(), config(name=by, split={"by": by, "folds": 3}), tmp_path / by)
         (line,) = (line for line in text(found).splitlines() if line.startswith("label sets"))
         assert whose in line and len(line) <= 80

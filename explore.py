@@ -1,8 +1,8 @@
 """Show what an experiment's clips and features look like before any model.
 
-Who speaks, how it was recorded, what the features know of the emotion and what
-of the speaker. It reads the cache that preprocess.py filled, no audio, and
-writes one page, explorations/NAME/explore.html, its pictures and its tables.
+Who speaks, how it was recorded, and how well the features separate emotions and
+speakers. It reads the cache that preprocess.py filled, no audio, and writes one
+page, explorations/NAME/explore.html, its pictures and its tables.
 """
 
 import argparse
@@ -24,37 +24,39 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _explore(config, options: argparse.Namespace) -> None:
-    from evaluation.exploration import page as exploration_page
-    from evaluation.exploration import pictures as exploration_pictures
-    from evaluation.exploration import survey
-    from evaluation.exploration import tables as survey_tables
+    from evaluation.exploration import page, pictures, tables, text
+    from evaluation.exploration.survey import survey
     from evaluation.splits.folds import holdout
-    from extract_feats.cache import corpus_lists as clips
-    from extract_feats.cache import read as load
+    from extract_feats.cache import corpus_lists, read
     from extract_feats.cache.store import FeatureStore
 
     config = config.model_copy(update={"augment": []})  # copies are of the same clips
-    data = load.dataset(config, options.features, command=cli.preprocess_command(options), limit=options.limit)
+    data = read.dataset(config, options.features, command=cli.preprocess_command(options), limit=options.limit)
     data = data[holdout(data, config.split.model_dump())[0]]
-    notes = [f"A trial: at most {options.limit} clips a class were looked at."] if options.limit else []
-    if config.split.holdout:
-        notes.append(f"Held out, and left out here too: {', '.join(map(str, config.split.holdout))}.")
-    recipe, folder = load.recipe_of(config), options.out / config.name
-    sounds = clips.read_sounds(config.corpora, options.features)
+    recipe, folder = read.recipe_of(config), options.out / config.name
+    sounds = corpus_lists.read_sounds(config.corpora, options.features)
     names = FeatureStore(options.features, recipe).names
     with bars.progress(f"exploring {config.name}", "steps") as report:
-        found = survey.of_clips(
+        surveyed = survey(
             data, sounds, names, name=config.name, seed=config.seed, opensmile=recipe.plugin == "opensmile",
-            notes=notes, report=report,
+            notes=_notes(config, options.limit), report=report,
         )  # fmt: skip
     with bars.progress(f"drawing {config.name}", "pictures") as report:
-        pictures = exploration_pictures.write(found, folder, report=report)
-    tables = survey_tables.write(found, folder)
-    page = folder / "explore.html"
-    page.write_text(exploration_page.page(found, folder, recipe=recipe.label), encoding="utf8")
-    print("\n".join(survey.summary(found)))
-    shown = page.relative_to(Path.cwd()) if page.is_relative_to(Path.cwd()) else page
-    print(f"\n{shown}, {len(pictures)} pictures, {len(tables)} tables")
+        drawn = pictures.write(surveyed, folder, report=report)
+    written = tables.write(surveyed, folder)
+    path = folder / "explore.html"
+    path.write_text(page.page(surveyed, folder, recipe=recipe.label), encoding="utf8")
+    print("\n".join(text.summary(surveyed)))
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    print(f"\n{shown}, {len(drawn)} pictures, {len(written)} tables")
+
+
+def _notes(config, limit: int | None) -> list[str]:
+    """Return which clips of the experiment are left out, in sentences."""
+    notes = [f"A trial: at most {limit} clips per class."] if limit else []
+    if config.split.holdout:
+        notes.append(f"Held-out speakers are left out: {', '.join(map(str, config.split.holdout))}.")
+    return notes
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -62,7 +64,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     cli.add_experiment_options(parser)
     parser.add_argument(
         "--out", type=Path, default=ROOT / "explorations", metavar="DIR",
-        help="where to make a folder an experiment (explorations/)",
+        help="where to make a folder per experiment (explorations/)",
     )  # fmt: skip
     return parser.parse_args(argv)
 

@@ -37,5 +37,5 @@ def augment(wave: np.ndarray, rate: int, rng: np.random.Generator, *, kbit: Rang
         for part in (frame, None):
             container.mux(stream.encode(part))
     coded.seek(0)
-    found = decode(coded)[0][lead:, 0]
-    return np.pad(found, (0, max(0, len(wave) - len(found))))[: len(wave)]
+    decoded = decode(coded)[0][lead:, 0]
+    return np.pad(decoded, (0, max(0, len(wave) - len(decoded))))[: len(wave)]

@@ -27,8 +27,8 @@ def augment(
         raise ConfigError(f"augment: telephone needs 0 < low_hz < high_hz < 4000, got {low_hz:g} and {high_hz:g}.")
     line = soxr.resample(wave, rate, LINE_RATE, quality="HQ")
     line = signal.sosfilt(signal.ellip(6, 0.5, 50, (low_hz, high_hz), "bandpass", fs=LINE_RATE, output="sos"), line)
-    found = soxr.resample(coded(line).astype(np.float32), LINE_RATE, rate, quality="HQ")
-    return np.pad(found, (0, max(0, len(wave) - len(found))))[: len(wave)]
+    received = soxr.resample(coded(line).astype(np.float32), LINE_RATE, rate, quality="HQ")
+    return np.pad(received, (0, max(0, len(wave) - len(received))))[: len(wave)]
 
 
 def coded(line: np.ndarray) -> np.ndarray:

@@ -116,9 +116,9 @@ def published() -> Published:
 
 
 def _labels(root: Path) -> Mapping[str, Label]:
-    found = {}
+    labels = {}
     for file in sorted(root.rglob("EmoEvaluation/*.txt")):
         if not file.name.startswith("."):
             for name, word, *ratings in LINE.findall(file.read_text(encoding="utf8", errors="replace")):
-                found[name] = Label(word, *ratings, file)
-    return found
+                labels[name] = Label(word, *ratings, file)
+    return labels

@@ -1,4 +1,4 @@
-"""A table of clips: CSV, TSV or parquet, one row a clip, in your own column names and your own words.
+"""A table of clips: CSV, TSV or parquet, one row per clip, with your own column names and labels.
 
     {name: manifest, root: nemo, file: data.tsv, path: file_id, emotion: emotion, speaker: speaker_id}
 
@@ -116,12 +116,12 @@ def _clips(root: Path, rows: list[dict[str, str]]) -> Iterator[Utterance | Rejec
             yield Rejected(path, f"split {split!r} is none of train, validation, test")
         else:
             try:
-                found = _find(root, named, files)
+                path = _find(root, named, files)
             except DataError as error:
                 yield Rejected(path, str(error).removeprefix(f"{path}: "))
                 continue
-            name = named[: -len(found.suffix)] if named.lower().endswith(AUDIO_SUFFIXES) else named
-            yield Utterance(name.lstrip("/"), found, **row | {"sex": SEX.get(sex, ""), "split": SPLIT[split]})
+            name = named[: -len(path.suffix)] if named.lower().endswith(AUDIO_SUFFIXES) else named
+            yield Utterance(name.lstrip("/"), path, **row | {"sex": SEX.get(sex, ""), "split": SPLIT[split]})
 
 
 def _by_name(root: Path) -> dict[str, list[Path]]:
@@ -141,7 +141,7 @@ def _find(root: Path, named: str, files: Callable[[], dict[str, list[Path]]]) ->
             beside = path.with_name(path.name + suffix)
             if beside.is_file():
                 return beside
-    found = files().get(path.name, [])
-    if len(found) != 1:
-        raise DataError(f"{path}: {'several files below root have its name' if found else 'no such file'}")
-    return found[0]
+    same_name = files().get(path.name, [])
+    if len(same_name) != 1:
+        raise DataError(f"{path}: {'several files below root have its name' if same_name else 'no such file'}")
+    return same_name[0]

@@ -93,12 +93,12 @@ def published() -> Published:
 
 def _rows(root: Path) -> Mapping[str, tuple[dict[str, str], Path]]:
     """Return the row of each clip by its id, and the table it stands in."""
-    found = {}
+    rows = {}
     for part in FOLDER:
         table = tables.find(root, f"{part}_sent_emo.csv")
         for row in tables.rows(table, COLUMNS) if table else []:
-            found[f"{part}_dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"] = row, table
-    return found
+            rows[f"{part}_dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"] = row, table
+    return rows
 
 
 def _utterance(path: Path, clip: str, known: Mapping[str, tuple[dict[str, str], Path]]) -> Utterance:

@@ -39,8 +39,8 @@ def extract(wave: np.ndarray, rate: int) -> np.ndarray:
     highest = np.flatnonzero(spectrum >= spectrum.max() * 10 ** (-EDGE_DB / 10))[-1]
     peak = np.square(np.abs(wave).max()) + 1e-12
     crest = 10 * np.log10(peak / power[level > loud - LOUDEST_DB].mean())
-    found = (len(wave) / rate, max(loud, -MOST_DB), min(loud - quiet, MOST_DB), highest * rate / size, crest)
-    return np.array(found, np.float32)
+    measures = (len(wave) / rate, max(loud, -MOST_DB), min(loud - quiet, MOST_DB), highest * rate / size, crest)
+    return np.array(measures, np.float32)
 
 
 def _spectrum(frames: np.ndarray) -> np.ndarray:

@@ -56,9 +56,9 @@ def layout(
 ) -> Layout:
     """Return the layout; its recipe and version are made of those of the parts."""
     layouts = _layouts(parts, hop_ms)
-    made = [{"plugin": part["name"], "arguments": found.recipe} for part, found in zip(parts, layouts, strict=True)]
+    made = [{"plugin": part["name"], "arguments": layout.recipe} for part, layout in zip(parts, layouts, strict=True)]
     recipe = {"parts": made, "hop_ms": float(hop_ms), "between": between}
-    version = " + ".join([VERSION, *(found.version for found in layouts)])
+    version = " + ".join([VERSION, *(layout.version for layout in layouts)])
     return Layout("-".join(part["name"] for part in parts), True, recipe, version)
 
 
@@ -74,7 +74,7 @@ def names(
     kinds = [part["name"] for part in parts]
     prefixes = [f"{kind}{i + 1}" if kinds.count(kind) > 1 else kind for i, kind in enumerate(kinds)]
     columns = [plugins.call("features", part, "names", rate) for part in parts]
-    return [f"{prefix}.{name}" for prefix, own in zip(prefixes, columns, strict=True) for name in own]
+    return [f"{prefix}.{name}" for prefix, names in zip(prefixes, columns, strict=True) for name in names]
 
 
 def _read(frames: np.ndarray, times: np.ndarray, rows: np.ndarray, between: str) -> np.ndarray:
@@ -96,9 +96,9 @@ def _layouts(parts: list[Section], hop_ms: float) -> list[Layout]:
     if not 1 <= hop_ms <= 1000:
         raise ConfigError(f"fusion needs hop_ms of 1 to 1000, got {hop_ms:g}.")
     layouts = [plugins.call("features", part, "layout") for part in parts]
-    for part, found in zip(parts, layouts, strict=True):
-        if found.grid is None:
-            what = "does not say when its frames are" if found.frames else "gives one vector a clip"
+    for part, layout in zip(parts, layouts, strict=True):
+        if layout.grid is None:
+            what = "does not say when its frames are" if layout.frames else "gives one vector per clip"
             raise ConfigError(
                 f"fusion joins frames, and {part['name']} {what} with these settings. "
                 "Frames come from logmel, librosa_frames, opensmile (level: lld), hubert and yamnet (pool: frames)."

@@ -52,12 +52,12 @@ def extract(
         ConfigError: no such encoder, another rate, or a layer that the graph does not offer.
         DataError: fewer than 400 samples.
     """
-    found = _encoder(model)
-    encoder.need_rate(rate, found.rate, model)
-    wave = mono(wave, rate, found.size)
-    if found.normalise:
+    network = _encoder(model)
+    encoder.need_rate(rate, network.rate, model)
+    wave = mono(wave, rate, network.size)
+    if network.normalise:
         wave = (wave - wave.mean()) / np.sqrt(wave.var() + np.float32(SMALLEST_VARIANCE))
-    frames = encoder.run(found.graph, _feed(found.graph, wave[None]), _output(found.graph, layer))[0]  # (T, D)
+    frames = encoder.run(network.graph, _feed(network.graph, wave[None]), _output(network.graph, layer))[0]  # (T, D)
     frames = frames.astype(np.float32, copy=False)  # a graph in half precision gives halves
     return frames if pool == "frames" else encoder.pooled(frames)
 
@@ -66,11 +66,11 @@ def layout(
     *, model: str = "hubert-base-ls960", layer: int | None = None, pool: Literal["frames", "stats"] = "frames"
 ) -> Layout:
     """Return the layout; the recipe holds what identifies the network, not where it lies."""
-    found = _encoder(model)
-    digest = encoder.digest(found.graph)
-    recipe = {"digest": digest, "normalise": found.normalise, "layer": layer, "pool": pool}
+    network = _encoder(model)
+    digest = encoder.digest(network.graph)
+    recipe = {"digest": digest, "normalise": network.normalise, "layer": layer, "pool": pool}
     parts = [Path(model).name, *([] if layer is None else [f"layer{layer}"]), *([] if pool == "frames" else [pool])]
-    grid = Grid(hop=1000 * found.hop / found.rate, start=500 * found.size / found.rate, unit="ms")
+    grid = Grid(hop=1000 * network.hop / network.rate, start=500 * network.size / network.rate, unit="ms")
     return Layout("-".join(parts), pool == "frames", recipe, f"{VERSION} {digest}", grid if pool == "frames" else None)
 
 
@@ -86,11 +86,11 @@ def names(
     Raises:
         ConfigError: as ``extract``.
     """
-    found = _encoder(model)
-    encoder.need_rate(rate, found.rate, model)
-    output = _output(found.graph, layer)
-    dims = next(tensor.shape[-1] for tensor in encoder.session(found.graph).get_outputs() if tensor.name == output)
-    return encoder.column_names(dims if isinstance(dims, int) else found.dims, pool)
+    network = _encoder(model)
+    encoder.need_rate(rate, network.rate, model)
+    output = _output(network.graph, layer)
+    dims = next(tensor.shape[-1] for tensor in encoder.session(network.graph).get_outputs() if tensor.name == output)
+    return encoder.column_names(dims if isinstance(dims, int) else network.dims, pool)
 
 
 def _feed(graph: Path, waves: np.ndarray) -> dict[str, np.ndarray]:
@@ -107,9 +107,9 @@ def _output(graph: Path, layer: int | None) -> str:
     offered = encoder.output_names(graph)
     wanted = "last_hidden_state" if layer is None else f"hidden_states.{layer}"
     if wanted not in offered:
-        there = ", ".join(offered)
+        names = ", ".join(offered)
         what = "layer null" if layer is None else f"layer {layer}"
-        raise ConfigError(f"{graph}: {what} asks for the output {wanted}; this graph offers {there}.")
+        raise ConfigError(f"{graph}: {what} asks for the output {wanted}; this graph offers {names}.")
     return wanted
 
 

@@ -14,10 +14,11 @@ from utils.config import Train
 from utils.errors import ConfigError
 
 QUICK = {  # little to compile and to convert
-    "stacked_cnn_attention_lstm": {"chunk": 12, "hop": 5, "filters": [4, 4], "pools": [2, 2]},
+    "stacked_cnn_attention_lstm": {"chunk": 12, "hop": 5, "filters": [4, 4], "pools": [2, 2], "units": 8},
     "parallel_cnn_attention_lstm": {"filters": [4], "pools": [4], "units": 8},
     "cnn_lstm_attention": {"depth": 1, "units": 8},
     "transformer": {"layers": 1, "width": 16},
+    "bilstm": {"units": 8},
 }
 NETWORKS = [name for name, plugin in MODELS.items() if plugin.package == "models.dnn" and "frames" in kinds(name)]
 TRAIN = Train(epochs=1, batch_size=36, learning_rate=0.01)

@@ -4,10 +4,12 @@ import base64
 from html.parser import HTMLParser
 
 import pytest
+from markupsafe import Markup
 
 from evaluation.pages import html
-from evaluation.pages.html import Markup
+from evaluation.pages.html import Section
 
+PARTS = html.macros("parts.html.jinja")
 VOID = {"img", "meta"}
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
 
@@ -53,19 +55,19 @@ def stands_alone(document: Document) -> bool:
 def test_whatever_is_no_markup_is_escaped():
     evil = "<script>alert('&')</script>"
     parts = [
-        html.tag("p", evil, title=evil), html.table([evil], [[evil]]), html.figures([(evil, evil, evil)]),
-        html.bullets([evil]), html.folded(evil, evil), html.section(evil, evil).content,
-        html.interval(0.5, 0.4, 0.6, mark=0.1, says=evil),
+        PARTS.table([evil], [[evil]]), PARTS.figures([(evil, evil, evil)]), PARTS.bullets([evil]),
+        PARTS.folded(evil, evil), PARTS.interval(0.5, 0.4, 0.6, 0.1, evil),
+        html.page(evil, [Section(evil, evil)], head=evil, foot=evil),
     ]  # fmt: skip
     for part in parts:
         document = Document(part)
         assert not document.count("script")
         assert evil in document.text or evil in document.values("aria-label")
-    assert html.escaped(Markup("<b>")) == "<b>" and html.escaped(3) == "3"
+    assert "<b>x</b>" in PARTS.folded("s", Markup("<b>x</b>")) and isinstance(PARTS.bullets([]), Markup)
 
 
 def test_numbers_of_a_table_stand_right_with_three_digits_and_none_is_a_dash():
-    drawn = html.table(("who", "UAR", "clips"), [("a", 0.12345, 1440), ("b", None, 7)])
+    drawn = PARTS.table(("who", "UAR", "clips"), [("a", 0.12345, 1440), ("b", None, 7)])
     cells = [attributes.get("class") for tag, attributes in Document(drawn).elements if tag == "td"]
     assert cells == [None, "n", "n"] * 2
     assert ">0.123<" in drawn and ">1,440<" in drawn and ">&ndash;<" in drawn
@@ -73,7 +75,7 @@ def test_numbers_of_a_table_stand_right_with_three_digits_and_none_is_a_dash():
 
 def test_a_picture_lies_inside_with_its_words(tmp_path):
     (tmp_path / "a.png").write_bytes(PIXEL)
-    figure = Document(html.image(tmp_path / "a.png", "a <dot>", caption="seen"))
+    figure = Document(PARTS.image(tmp_path / "a.png", "a <dot>", caption="seen"))
     (source,) = figure.values("src")
     assert base64.b64decode(source.removeprefix("data:image/png;base64,")) == PIXEL
     assert figure.values("alt") == ["a <dot>"] and figure.text == "seen"
@@ -81,8 +83,8 @@ def test_a_picture_lies_inside_with_its_words(tmp_path):
 
 def test_a_page_lists_its_sections_and_stands_alone(tmp_path):
     (tmp_path / "a.png").write_bytes(PIXEL)
-    sections = [html.section("For whom?", html.image(tmp_path / "a.png", "dot"), None), html.section("How", "x < y")]
-    document = Document(html.page("a & b", sections, head=html.tag("h1", "a & b")))
+    sections = [Section("For whom?", PARTS.image(tmp_path / "a.png", "dot")), Section("How", "x < y")]
+    document = Document(html.page("a & b", sections, head="a & b"))
     assert stands_alone(document)
     assert document.values("href") == ["#for-whom", "#how"]
     assert {link[1:] for link in document.values("href")} == set(document.values("id"))
@@ -92,7 +94,7 @@ def test_a_page_lists_its_sections_and_stands_alone(tmp_path):
 
 @pytest.mark.parametrize(("low", "value", "high"), [(0.0, 0.1, 1.0), (0.495, 0.55, 0.603)])
 def test_an_interval_is_drawn_to_scale(low, value, high):
-    bars = {a["class"]: a for tag, a in Document(html.interval(value, low, high, mark=0.125, says="")).elements[1:]}
+    bars = {a["class"]: a for tag, a in Document(PARTS.interval(value, low, high, 0.125, "")).elements[1:]}
     assert float(bars["band"]["x"]) == pytest.approx(1000 * low, abs=1)
     assert float(bars["band"]["width"]) == pytest.approx(1000 * (high - low), abs=1)
     assert float(bars["dot"]["x"]) + 4 == pytest.approx(1000 * value, abs=1)

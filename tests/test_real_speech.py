@@ -21,7 +21,6 @@ RECIPES = {
     "frames": {"name": "librosa_frames", "preset": "stack187"},
     "vector": {"name": "opensmile", "set": "IS09"},
 }
-QUICK = {"parallel_cnn_transformer": {"layers": 2}}  # an encoder layer takes seconds to compile and to convert
 TRAIN = Train(epochs=2, batch_size=16, learning_rate=0.001)
 
 
@@ -57,7 +56,7 @@ def clips(speech) -> dict[str, Dataset]:
 
 def fitted(name: str, data: Dataset, folder: Path):
     """Return the model fitted on the clips, and the probabilities of what it ships."""
-    model = model_class({"name": name})(arguments(name) | QUICK.get(name, {}), data.labels, seed=1)
+    model = model_class({"name": name})(arguments(name), data.labels, seed=1)
     model.fit(data, **({"train": TRAIN} if MODELS[name].package == "models.dnn" else {}))
     model.save(folder)
     card = {"name": name, "labels": data.labels, "frames": isinstance(data.features, Frames)}

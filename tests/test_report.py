@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import soundfile
 from test_architecture import fresh
-from test_experiment import config, written
 from test_html import PIXEL, Document, stands_alone
 from toy import LABELS, dataset, outcome
 
@@ -19,6 +18,7 @@ from evaluation.checkpoint.finished import read
 from evaluation.pages import excerpts, model_card, report
 from evaluation.report import main
 from evaluation.scores import glossary
+from tests.toy_runs import config, written
 from utils import plugins
 from utils.errors import ConfigError
 
@@ -155,7 +155,7 @@ def test_sections_come_and_go_with_the_files(copy, run):
     new = set(headings(document)) - set(few)
     assert new == {
         "#on-other-recordings", "#through-other-channels", "#what-it-listens-to",
-        "#known-speakers-strangers-another-corpus",
+        "#seen-speakers-unseen-speakers-another-corpus",
     }  # fmt: skip
     for words in ("0.123", "elsewhere", "telephone 0.4321", "not <faithful>", "known speakers 0.900 It flatters."):
         assert words in document.text
@@ -177,17 +177,17 @@ def test_the_matrix_of_the_same_config_is_taken_up_from_its_own_folder(copy):
 
 
 def test_what_spoils_a_number_stands_above_it(copy):
-    assert shown(copy).values("class")[0] == "good" and model_card.honest(read(copy))
+    assert shown(copy).values("class")[0] == "good" and model_card.can_be_quoted(read(copy))
     assert model_card.warnings(read(copy)) == ["Trained on synthetic voices."]
     protocol = read(copy).metrics["protocol"]
     for spoilt, words in (
-        ({"limit": 5}, "A trial on 5 clips a class"),
-        ({"tuned": True}, "chosen by the score of these very speakers"),
-        ({"speaker_disjoint": False}, "Strangers usually get less"),
+        ({"limit": 5}, "A trial on 5 clips per class"),
+        ({"tuned": True}, "chosen by the score on these same speakers"),
+        ({"speaker_disjoint": False}, "Expect less for unseen speakers"),
     ):
         change(copy, protocol=protocol | spoilt)
         document = shown(copy)
-        assert document.values("class")[0] == "bad" and not model_card.honest(read(copy))
+        assert document.values("class")[0] == "bad" and not model_card.can_be_quoted(read(copy))
         assert words in document.text[: document.text.index("How it was tested")]
     finding = {"severity": "leak", "kind": "scaler", "text": "test clips", "clips": 7}
     change(copy, protocol=protocol, audit={"verdict": "leaks", "meaning": "do not quote it", "findings": [finding]})
@@ -236,14 +236,16 @@ def test_the_card_has_what_mitchell_et_al_ask_for(run):
     assert f"By sex it is lowest on {worst}" in text
 
 
-def test_the_card_says_what_else_a_model_has_heard_and_how_many_graphs_it_is(copy):
-    assert "It has heard toy alone." in model_card.text(read(copy)) and "One ONNX graph" in model_card.text(read(copy))
+def test_the_card_says_what_else_a_model_was_trained_on_and_how_many_graphs_it_is(copy):
+    assert "It was trained on toy only." in model_card.text(read(copy)) and "One ONNX graph" in model_card.text(
+        read(copy)
+    )
     change(copy, protocol=read(copy).metrics["protocol"] | {"init": "a_source"})
     path = copy / "model.json"
     card = json.loads(path.read_text(encoding="utf8"))
     path.write_text(json.dumps(card | {"members": [card, card]}), encoding="utf8")
     text = model_card.text(read(copy))
-    assert "apart from what a_source had heard" in text and "2 ONNX graphs, joined" in text
+    assert "began with the weights of a_source" in text and "2 ONNX graphs, joined" in text
 
 
 @pytest.mark.parametrize("kind", ["corpora", "features"])

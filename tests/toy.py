@@ -16,17 +16,26 @@ from utils.plugins import every
 
 LABELS = ("angry", "sad", "neutral")
 MODELS = {name: plugin for name, plugin in every("models").items() if plugin.constants["INPUT"] != "members"}
-
-
 SPEECH_RATE = 16000  # Hz of ``toy_speech``
-SETTINGS = {  # what cannot be had here, or takes long to compile
+# several chunks in a clip of 9 to 31 frames
+CHUNKS = {"chunk": 12, "hop": 6, "filters": [8, 16], "pools": [2, 2], "units": 32}
+SETTINGS = {  # small models, because tests spend their time on compiling and converting them; no weights to download
+    "cnn2d": {"filters": [16, 32], "pools": [2, 2], "dense": 32},
+    "cnn_lstm": {"filters": [16, 32], "units": 32},
+    "cnn_lstm_attention": {"filters": [16, 32], "depth": 1, "units": 32},
+    "dilated_cnn": {"levels": 3},
+    "parallel_cnn_attention_lstm": {"filters": [16, 32], "pools": [2, 4], "units": 32},
+    "parallel_cnn_transformer": {"filters": [16, 32], "pools": [2, 4], "layers": 1},
+    "random_forest": {"trees": 50},
+    "stacked_cnn_attention_lstm": CHUNKS,
+    "stacked_cnn_lstm": CHUNKS,
+    "transformer": {"layers": 1, "width": 32},
     "vgg16": {"weights": None, "window": 32, "hop": 16, "dense": [16]},
-    "dilated_cnn": {"levels": 4},
 }
 
 
 def arguments(name: str) -> dict:
-    """Return a config's ``model`` section for tests, complete; little dropout, for few epochs."""
+    """Return a config's ``model`` section for tests, complete: small, and with little dropout, for few epochs."""
     quick = {"dropout": 0.1} if "dropout" in MODELS[name].arguments else {}
     return {"name": name, **plugin_arguments("models", {"name": name, **quick, **SETTINGS.get(name, {})})}
 

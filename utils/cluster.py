@@ -77,15 +77,15 @@ class Cluster:
             self._client.run_on_scheduler(resolve_name, ours)  # it reads the tasks before it hands them on
         except ImportError as error:
             raise ConfigError(f"the Dask scheduler cannot import our modules ({error}). {SCHEDULER}") from error
-        for worker, said in self._ask(resolve_name, ours).items():
-            if isinstance(said, ImportError):
+        for worker, answer in self._ask(resolve_name, ours).items():
+            if isinstance(answer, ImportError):
                 where = START.format(self.address)
-                raise ConfigError(f"Dask worker {worker} cannot import our modules ({said}). {where}")
-        for worker, said in self._ask(reason).items():
-            if isinstance(said, Exception) and not isinstance(said, (UserError, ImportError)):
-                raise said
-            if said:
-                raise ConfigError(f"Dask worker {worker}: {said}")
+                raise ConfigError(f"Dask worker {worker} cannot import our modules ({answer}). {where}")
+        for worker, answer in self._ask(reason).items():
+            if isinstance(answer, Exception) and not isinstance(answer, (UserError, ImportError)):
+                raise answer
+            if answer:
+                raise ConfigError(f"Dask worker {worker}: {answer}")
 
     def _ask(self, function: Callable, *arguments) -> dict[str, Any]:
         """Return what each worker answers, or its exception."""

@@ -19,10 +19,10 @@ def listed(folder: str) -> list[Path]:
         ConfigError: there are none.
     """
     root = Path(Config.data_folder(), Path(folder).expanduser())
-    found = list(audio_files(root)) if root.is_dir() else []
-    if not found:
+    files = list(audio_files(root)) if root.is_dir() else []
+    if not files:
         raise ConfigError(f"augment: {root} holds no recordings. folder: is one of audio files, below $SER_DATA.")
-    return found
+    return files
 
 
 def digest(folder: str) -> str:
@@ -54,9 +54,9 @@ def _wave(stamped: tuple[Path, int, int], rate: int) -> np.ndarray:
 
 @lru_cache
 def _digest(stamped: tuple[tuple[Path, int, int], ...]) -> str:
-    found = hashlib.blake2b(digest_size=16)
+    hashed = hashlib.blake2b(digest_size=16)
     for path, size, _ in stamped:
-        found.update(f"{size} ".encode())
+        hashed.update(f"{size} ".encode())
         with path.open("rb") as file:
-            found.update(hashlib.file_digest(file, "blake2b").digest())
-    return found.hexdigest()
+            hashed.update(hashlib.file_digest(file, "blake2b").digest())
+    return hashed.hexdigest()

@@ -1,4 +1,4 @@
-"""Augmented copies of clips: which there are, and what decides each of them."""
+"""Augmented copies of clips: which a config asks for, and what each of them depends on."""
 
 import hashlib
 import json
@@ -58,20 +58,20 @@ def variants(steps: Sequence[Mapping[str, Any]], seed: int) -> list[Variant]:
     Raises:
         ConfigError: a folder of recordings that is not there or holds none.
     """
-    found = []
+    copies = []
     for step in steps:
         section = step_section(step)
         content = _content(section)
-        found += [Variant(section, content, seed, n, step["copies"]) for n in range(1, step["copies"] + 1)]
-    return found
+        copies += [Variant(section, content, seed, n, step["copies"]) for n in range(1, step["copies"] + 1)]
+    return copies
 
 
 def _content(section: Mapping[str, Any]) -> dict[str, Any]:
     plugin = plugins.get("augment", section["name"])
-    found = dict(section) | {"version": plugin.constants["VERSION"]}
+    content = dict(section) | {"version": plugin.constants["VERSION"]}
     for key, argument in plugin.arguments.items():
         if argument.annotation == "list[Section]":
-            found[key] = [_content(part) for part in section[key]]
+            content[key] = [_content(part) for part in section[key]]
         elif argument.annotation.startswith("Folder") and section[key] is not None:
-            found[key] = recordings.digest(section[key])
-    return found
+            content[key] = recordings.digest(section[key])
+    return content

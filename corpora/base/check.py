@@ -1,4 +1,4 @@
-"""The corpus check: what was found on disk against what was published, in short lines. It never decodes."""
+"""The corpus check: the clips on disk against the published counts, in short lines. It decodes nothing."""
 
 import textwrap
 from collections import Counter, defaultdict
@@ -22,7 +22,7 @@ def summary(
     sounds: Mapping[Path, Sound],
     published: Published | None,
 ) -> list[str]:
-    """Return what there is to say of one corpus, in lines of at most 80 columns.
+    """Return the check of one corpus, in lines of at most 80 columns.
 
     Args:
         utterances: as ``corpora.read`` gives them; clips whose audio cannot be used are better left out.
@@ -30,11 +30,11 @@ def summary(
         sounds: facts of the decoded files; what is missing is not judged.
         published: what the corpus should hold, or None.
     """
-    heard = [u for u in utterances if u.path in sounds]
+    decoded = [u for u in utterances if u.path in sounds]
     lines = [*_counts(utterances), *_against(utterances, published)]
-    if heard:
-        lines += [*_durations(heard, sounds, published), *_rates(heard, sounds, published)]
-        lines += [*_duplicates(heard, sounds), *_marked(heard, sounds)]
+    if decoded:
+        lines += [*_durations(decoded, sounds, published), *_rates(decoded, sounds, published)]
+        lines += [*_duplicates(decoded, sounds), *_flagged(decoded, sounds)]
     lines += _rejections(rejected)
     return [
         part.replace(GLUE, " ")
@@ -82,36 +82,36 @@ def _against(utterances: Sequence[Utterance], published: Published | None) -> It
         yield f"  counts as published: {published.clips} clips, {every}"
 
 
-def _differences(found: Mapping[str, int], published: Mapping[str, int]) -> list[str]:
-    names = [*published, *sorted(set(found) - set(published))]
-    counts = ((name, found.get(name, 0), published.get(name, 0)) for name in names)
-    return [f"{name} {there} of {said}" for name, there, said in counts if there != said]
+def _differences(counted: Mapping[str, int], published: Mapping[str, int]) -> list[str]:
+    names = [*published, *sorted(set(counted) - set(published))]
+    counts = ((name, counted.get(name, 0), published.get(name, 0)) for name in names)
+    return [f"{name} {count} of {expected}" for name, count, expected in counts if count != expected]
 
 
-def _durations(heard: Sequence[Utterance], sounds: Mapping, published: Published | None) -> Iterator[str]:
-    seconds = [sounds[u.path].seconds for u in heard]
+def _durations(decoded: Sequence[Utterance], sounds: Mapping, published: Published | None) -> Iterator[str]:
+    seconds = [sounds[u.path].seconds for u in decoded]
     total = sum(seconds)
     low, mean, high = min(seconds), total / len(seconds), max(seconds)
     yield f"  {total / 60:.1f} minutes; {low:.2f} to {high:.2f} s, mean {mean:.2f} s"
-    said = published.seconds if published and len(heard) == published.clips else 0
-    if said and abs(total / said - 1) > SAME_LENGTH:
-        yield f"  NOT the published audio: that has {said / 60:.1f} minutes; this was cut or padded"
+    seconds_published = published.seconds if published and len(decoded) == published.clips else 0
+    if seconds_published and abs(total / seconds_published - 1) > SAME_LENGTH:
+        yield f"  NOT the published audio: that has {seconds_published / 60:.1f} minutes; this was cut or padded"
 
 
-def _rates(heard: Sequence[Utterance], sounds: Mapping, published: Published | None) -> Iterator[str]:
-    usual = Counter(sounds[u.path].rate for u in heard).most_common(1)[0][0]
-    said = f" (published: {published.rate} Hz)" if published and published.rate not in (0, usual) else ""
-    yield f"  rate: {usual} Hz{said}"
+def _rates(decoded: Sequence[Utterance], sounds: Mapping, published: Published | None) -> Iterator[str]:
+    usual = Counter(sounds[u.path].rate for u in decoded).most_common(1)[0][0]
+    expected = f" (published: {published.rate} Hz)" if published and published.rate not in (0, usual) else ""
+    yield f"  rate: {usual} Hz{expected}"
     odd = defaultdict(list)
-    for utterance in heard:
+    for utterance in decoded:
         if sounds[utterance.path].rate != usual:
             odd[sounds[utterance.path].rate].append(utterance)
     for rate, clips in sorted(odd.items()):
         yield f"  odd rate: {_plural(len(clips), 'file')} at {rate} Hz: {_names(clips)}"
 
 
-def _duplicates(heard: Sequence[Utterance], sounds: Mapping) -> Iterator[str]:
-    groups = duplicates(heard, sounds)
+def _duplicates(decoded: Sequence[Utterance], sounds: Mapping) -> Iterator[str]:
+    groups = duplicates(decoded, sounds)
     if groups:
         equal = [" = ".join(_name(u) for u in group) for group in groups]
         yield f"  exact duplicates: {_plural(len(groups), 'group')}: {', '.join(_few(equal, 2 * NAMED))}"
@@ -121,15 +121,15 @@ def _duplicates(heard: Sequence[Utterance], sounds: Mapping) -> Iterator[str]:
             yield f"  CONTRADICTION: the same audio has several labels: {labels}"
 
 
-def _marked(heard: Sequence[Utterance], sounds: Mapping) -> Iterator[str]:
-    marks: dict[str, Callable[[Sound], bool]] = {
+def _flagged(decoded: Sequence[Utterance], sounds: Mapping) -> Iterator[str]:
+    flags: dict[str, Callable[[Sound], bool]] = {
         "stereo": lambda sound: sound.channels > 1,
         "clipped": lambda sound: sound.clipped >= CLIPPED,
     }
-    for mark, holds in marks.items():
-        clips = [u for u in heard if holds(sounds[u.path])]
+    for flag, holds in flags.items():
+        clips = [u for u in decoded if holds(sounds[u.path])]
         if clips:
-            yield f"  {mark}: {_plural(len(clips), 'file')}: {_names(clips, 2 * NAMED)}"
+            yield f"  {flag}: {_plural(len(clips), 'file')}: {_names(clips, 2 * NAMED)}"
 
 
 def _rejections(rejected: Sequence[Rejected]) -> Iterator[str]:

@@ -28,14 +28,14 @@ def relabel(
     _all_occur("merge", merge, {u.emotion for u in utterances})
     merged = [replace(u, emotion=merge[u.emotion]) if u.emotion in merge else u for u in utterances]
     _all_occur("drop", drop, {u.emotion for u in merged})
-    kept = [u for u in merged if u.emotion not in drop]
-    if not kept:
+    left = [u for u in merged if u.emotion not in drop]
+    if not left:
         raise ConfigError("drop: leaves no clip; at least two emotions must stay.")
-    found = order({u.emotion for u in kept})
+    names = order({u.emotion for u in left})
     if labels is None:
-        return kept, found
-    _must_equal(labels, found)
-    return kept, tuple(labels)
+        return left, names
+    _must_equal(labels, names)
+    return left, tuple(labels)
 
 
 def order(words: Iterable[str]) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ def order(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def limit(utterances: Sequence[Utterance], n: int) -> list[Utterance]:
-    """Return n clips a class, in their original order: one of each speaker in turn, speakers sorted.
+    """Return n clips per class, in their original order: one of each speaker in turn, speakers sorted.
 
     Raises:
         ConfigError: n is less than 1.
@@ -66,20 +66,20 @@ def limit(utterances: Sequence[Utterance], n: int) -> list[Utterance]:
     return [u for u in utterances if u.id in chosen]
 
 
-def _all_occur(key: str, words: Iterable[str], found: Collection[str]) -> None:
+def _all_occur(key: str, words: Iterable[str], occurring: Collection[str]) -> None:
     for word in words:
-        if word not in found:
-            hint, listed = nearest(word, found), ", ".join(order(found))
+        if word not in occurring:
+            hint, listed = nearest(word, occurring), ", ".join(order(occurring))
             raise ConfigError(f"{key}: no clip is labelled {word!r}.{hint} There are: {listed}.")
 
 
-def _must_equal(labels: Sequence[str], found: Sequence[str]) -> None:
-    if sorted(labels) == sorted(found):
+def _must_equal(labels: Sequence[str], names: Sequence[str]) -> None:
+    if sorted(labels) == sorted(names):
         return
     differences = {
-        "not in the data": [w for w in labels if w not in found],
-        "in the data but not in labels": [w for w in found if w not in labels],
+        "not in the data": [w for w in labels if w not in names],
+        "in the data but not in labels": [w for w in names if w not in labels],
         "stated twice": sorted({w for w in labels if list(labels).count(w) > 1}),
     }
     listed = "; ".join(f"{what}: {', '.join(words)}" for what, words in differences.items() if words)
-    raise ConfigError(f"labels: must be what merge and drop leave ({', '.join(found)}); {listed}.")
+    raise ConfigError(f"labels: must be what merge and drop leave ({', '.join(names)}); {listed}.")

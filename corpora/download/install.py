@@ -69,10 +69,10 @@ def lacking(entry: Mapping, root: Path) -> str:
     """Return what a corpus in this folder lacks of its published counts, or ""."""
     known = corpora.published(entry)
     try:
-        found, _ = corpora.read({**entry, "root": str(root.resolve())}, root)
+        clips, _ = corpora.read({**entry, "root": str(root.resolve())}, root)
     except DataError as error:
         return str(error).rstrip(".")
-    return "" if Counter(u.emotion for u in found) == known.emotions else f"has {len(found)} of {known.clips} clips"
+    return "" if Counter(u.emotion for u in clips) == known.emotions else f"has {len(clips)} of {known.clips} clips"
 
 
 class _File(NamedTuple):

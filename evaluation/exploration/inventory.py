@@ -1,4 +1,4 @@
-"""What an experiment's clips are: how many of what, by whom, how recorded, which of them are the same."""
+"""The clips of an experiment: how many of each kind, by which speakers, how recorded, which are duplicates."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.exploration import analysis as exploration
+from evaluation.exploration.separation import chance, eta_squared
+from evaluation.exploration.standardise import UNKNOWN, group_codes
 from utils.audio.prepare import Sound
 from utils.dataset import Dataset
 
@@ -21,14 +22,14 @@ RECORDED = {  # fact of a recording -> what it is, with its unit
     "channels": "channels of the file",
 }
 QUANTILES = {"least": 0.0, "p5": 0.05, "median": 0.5, "p95": 0.95, "most": 1.0}
-TOLD = 0.5  # share of a fact's variance, beyond chance, from which it is said to go with the emotion or the speaker
+RELATED = 0.5  # share of a fact's variance, beyond chance, from which the text names it as related
 
 
 def facts(data: Dataset, sounds: Mapping[str, Sound]) -> dict[str, np.ndarray]:
-    """Return RECORDED's facts of n clips, each (n,) float64; NaN where not known.
+    """Return the facts of RECORDED for n clips, each (n,) float64; NaN where not known.
 
     Args:
-        data: with what ``extract_feats.channel`` heard of a sample of the clips, at the experiment's rate.
+        data: with what ``extract_feats.channel`` measured on a sample of the clips, at the experiment's rate.
         sounds: of the files as stored, by clip id.
     """
     files = [sounds.get(identity) for identity in data.ids.tolist()]
@@ -36,10 +37,10 @@ def facts(data: Dataset, sounds: Mapping[str, Sound]) -> dict[str, np.ndarray]:
         name: np.array([getattr(sound, name) if sound else np.nan for sound in files], np.float64)
         for name in ("rms_db", "clipped", "rate", "channels")
     }
-    heard = {name: data.facts.get(f"heard_{name}") for name in ("snr_db", "bandwidth_hz", "crest_db")}
-    found = {"seconds": data.facts["seconds"]} | stored | heard
+    measured = {name: data.facts.get(f"heard_{name}") for name in ("snr_db", "bandwidth_hz", "crest_db")}
+    known = {"seconds": data.facts["seconds"]} | stored | measured
     unknown = np.full(len(data), np.nan)
-    return {name: np.asarray(unknown if found[name] is None else found[name], np.float64) for name in RECORDED}
+    return {name: np.asarray(unknown if known[name] is None else known[name], np.float64) for name in RECORDED}
 
 
 def corpora(data: Dataset) -> list[str]:
@@ -49,74 +50,82 @@ def corpora(data: Dataset) -> list[str]:
 
 def classes(data: Dataset) -> dict[str, dict[str, np.ndarray]]:
     """Return corpus -> sex (female, male, unknown; those that occur) -> clips of each label, (C,)."""
-    found: dict[str, dict[str, np.ndarray]] = {}
+    counts: dict[str, dict[str, np.ndarray]] = {}
     sexes = np.where(data.facts["sex"] == "", "unknown", data.facts["sex"])
     for corpus in corpora(data):
-        mine = data.facts["corpus"] == corpus
-        found[corpus] = {
-            str(sex): np.bincount(data.truth[mine & (sexes == sex)], minlength=len(data.labels))
-            for sex in sorted(set(sexes[mine].tolist()))
+        of_corpus = data.facts["corpus"] == corpus
+        counts[corpus] = {
+            str(sex): np.bincount(data.truth[of_corpus & (sexes == sex)], minlength=len(data.labels))
+            for sex in sorted(set(sexes[of_corpus].tolist()))
         }
-    return found
+    return counts
 
 
 def speakers(data: Dataset) -> list[dict[str, Any]]:
-    """Return a row a speaker: ``corpus``, ``speaker``, ``sex``, ``clips``, ``minutes``, and ``counts`` (C,) by label.
+    """Return one row per speaker: ``corpus``, ``speaker``, ``sex``, ``clips``, ``minutes``, ``counts`` (C,) by label.
 
-    Clips of unknown speakers are one row a corpus, whose ``speaker`` is "".
+    Clips of unknown speakers are one row per corpus, whose ``speaker`` is "".
     """
     rows = []
     keys = np.array([f"{c}\n{s}" for c, s in zip(data.facts["corpus"], data.speakers, strict=True)])
     for key in sorted(set(keys.tolist())):
-        mine = keys == key
+        chosen = keys == key
         corpus, _, speaker = key.partition("\n")
-        counts = np.bincount(data.truth[mine], minlength=len(data.labels))
-        sexes = set(data.facts["sex"][mine].tolist())
+        counts = np.bincount(data.truth[chosen], minlength=len(data.labels))
+        sexes = set(data.facts["sex"][chosen].tolist())
         row = {"corpus": corpus, "speaker": speaker, "sex": sexes.pop() if len(sexes) == 1 else ""}
-        minutes = float(data.facts["seconds"][mine].sum()) / 60
-        rows.append(row | {"clips": int(mine.sum()), "minutes": minutes, "counts": counts})
+        minutes = float(data.facts["seconds"][chosen].sum()) / 60
+        rows.append(row | {"clips": int(chosen.sum()), "minutes": minutes, "counts": counts})
     return rows
 
 
-def recordings(data: Dataset, found: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-    """Return a row a corpus and fact: ``clips`` where it is known, mean, QUANTILES, and the share of its variance
-    that lies between emotions and between speakers, None where nothing differs, and what it were by chance.
+def recordings(data: Dataset, facts: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Return one row per corpus and fact that is known of any of its clips.
+
+    Args:
+        data: the clips.
+        facts: of them, as of ``facts``.
+
+    Returns:
+        ``corpus``, ``fact``; ``clips`` of which it is known, their ``mean`` and QUANTILES; ``eta2_emotion`` and
+        ``eta2_speaker``, the share of its variance between emotions and between speakers, None where all values or
+        all groups are equal; ``chance_emotion`` and ``chance_speaker``, the same by chance.
     """
     rows = []
     for corpus in corpora(data):
-        for fact, values in found.items():
-            mine = (data.facts["corpus"] == corpus) & ~np.isnan(values)
-            if not mine.any():
+        for fact, values in facts.items():
+            chosen = (data.facts["corpus"] == corpus) & ~np.isnan(values)
+            if not chosen.any():
                 continue
-            known = values[mine]
-            shares = {"emotion": data.truth[mine], "speaker": exploration.codes(data.speakers[mine])[0]}
+            known = values[chosen]
+            shares = {"emotion": data.truth[chosen], "speaker": group_codes(data.speakers[chosen])[0]}
             rows.append(
-                {"corpus": corpus, "fact": fact, "clips": int(mine.sum()), "mean": float(known.mean())}
+                {"corpus": corpus, "fact": fact, "clips": int(chosen.sum()), "mean": float(known.mean())}
                 | {name: float(np.quantile(known, q)) for name, q in QUANTILES.items()}
                 | {f"eta2_{by}": _share(known, groups) for by, groups in shares.items()}
-                | {f"chance_{by}": exploration.chance(groups) for by, groups in shares.items()}
+                | {f"chance_{by}": chance(groups) for by, groups in shares.items()}
             )
     return rows
 
 
-def told(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return in words which facts of the recordings go with the emotion or the speaker, for rows of ``recordings``."""
+def related_facts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return in words which facts differ by emotion or by speaker, for rows of ``recordings``."""
     return [
-        f"{row['corpus']}: {RECORDED[row['fact']].partition(',')[0]} goes with the {by} (η² {row[f'eta2_{by}']:.2f})"
+        f"{row['corpus']}: {RECORDED[row['fact']].partition(',')[0]} differs by {by} (η² {row[f'eta2_{by}']:.2f})"
         for by in ("emotion", "speaker")
         for row in rows
-        if row[f"eta2_{by}"] is not None and row[f"eta2_{by}"] - row[f"chance_{by}"] >= TOLD
+        if row[f"eta2_{by}"] is not None and row[f"eta2_{by}"] - row[f"chance_{by}"] >= RELATED
     ]
 
 
 def _share(values: np.ndarray, groups: np.ndarray) -> float | None:
-    known = groups != exploration.NOBODY
-    told = len(np.unique(groups[known])) > 1 and np.ptp(values[known]) > 0
-    return float(exploration.eta_squared(values[:, None], groups)[0]) if told else None
+    known = groups != UNKNOWN
+    comparable = len(np.unique(groups[known])) > 1 and np.ptp(values[known]) > 0
+    return float(eta_squared(values[:, None], groups)[0]) if comparable else None
 
 
 def duplicates(data: Dataset) -> list[dict[str, Any]]:
-    """Return a row a group of clips whose samples are equal: ``ids``, and whether ``labels`` and speakers differ."""
+    """Return one row per group of equal clips: ``ids``, ``emotions``, ``contradiction`` (their labels differ)."""
     same = defaultdict(list)
     for row, digest in enumerate(data.digests.tolist()):
         same[digest].append(row)
@@ -131,7 +140,7 @@ def duplicates(data: Dataset) -> list[dict[str, Any]]:
     ]
 
 
-def rates(data: Dataset, found: Mapping[str, np.ndarray], corpus: str) -> str:
+def rates(data: Dataset, facts: Mapping[str, np.ndarray], corpus: str) -> str:
     """Return the sampling rates of a corpus's files in words, the most frequent first.
 
     >>> from types import SimpleNamespace
@@ -139,7 +148,7 @@ def rates(data: Dataset, found: Mapping[str, np.ndarray], corpus: str) -> str:
     >>> rates(data, {"rate": np.array([48000, 48000, 16000.0])}, "a")
     '48000 Hz, 1 at 16000 Hz'
     """
-    known = found["rate"][data.facts["corpus"] == corpus]
+    known = facts["rate"][data.facts["corpus"] == corpus]
     (usual, _), *odd = Counter(known[~np.isnan(known)].astype(int).tolist()).most_common() or [(0, 0)]
     return ", ".join([f"{usual} Hz" if usual else "unknown", *(f"{clips} at {rate} Hz" for rate, clips in odd)])
 

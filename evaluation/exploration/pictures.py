@@ -1,4 +1,4 @@
-"""The pictures of an exploration, drawn from what ``evaluation.exploration.survey`` found."""
+"""The pictures of a survey."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from evaluation.exploration import analysis as exploration
 from evaluation.exploration.inventory import RECORDED
-from evaluation.exploration.survey import MEANS, Found
+from evaluation.exploration.separation import chance
+from evaluation.exploration.standardise import group_codes
+from evaluation.exploration.survey import MEANS, Survey
 from utils.plots import save
 from utils.plots.corpus import boxes_by_emotion, class_counts, recording_histograms, speaker_counts
 from utils.plots.exploration import clips_on_plane, correlation_map, feature_means, shortened, variance_shares
@@ -16,17 +17,17 @@ from utils.plots.exploration import clips_on_plane, correlation_map, feature_mea
 HISTOGRAMS = ("seconds", "rms_db", "snr_db", "bandwidth_hz")
 
 
-def write(found: Found, folder: Path, *, report: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
-    """Draw and write every picture as PNG, remove those of an earlier run that this one has not; return the names.
+def write(survey: Survey, folder: Path, *, report: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
+    """Draw and write every picture as PNG, delete those of an earlier run that this one lacks; return the names.
 
     Args:
-        found: by ``survey.of_clips``.
+        survey: of an experiment.
         folder: to write to.
-        report: is told the pictures done and in all.
+        report: called with the pictures done and the pictures to do.
     """
     names = []
     for number, (name, draw) in enumerate(DRAWN.items(), 1):
-        figure = draw(found)
+        figure = draw(survey)
         if figure is None:
             (folder / f"{name}.png").unlink(missing_ok=True)
         else:
@@ -36,88 +37,92 @@ def write(found: Found, folder: Path, *, report: Callable[[int, int], None] = la
     return names
 
 
-def _classes(found: Found) -> Figure:
-    return class_counts(found["classes"], found["labels"], title=f"{found['name']}: clips of each emotion")
+def _classes(survey: Survey) -> Figure:
+    return class_counts(survey.classes, survey.labels, title=f"{survey.name}: clips of each emotion")
 
 
-def _speakers(found: Found) -> Figure | None:
-    if not any(row["speaker"] for row in found["speakers"]):
+def _speakers(survey: Survey) -> Figure | None:
+    if not any(row["speaker"] for row in survey.speakers):
         return None
-    return speaker_counts(found["speakers"], found["labels"], title=f"{found['name']}: clips of each speaker")
+    return speaker_counts(survey.speakers, survey.labels, title=f"{survey.name}: clips of each speaker")
 
 
-def _recordings(found: Found) -> Figure:
-    facts = {name: found["facts"][name] for name in HISTOGRAMS}
-    title = f"{found['name']}: the recordings"
-    return recording_histograms(facts, found["data"].facts["corpus"], RECORDED, title=title)
+def _recordings(survey: Survey) -> Figure:
+    facts = {name: survey.facts[name] for name in HISTOGRAMS}
+    title = f"{survey.name}: the recordings"
+    return recording_histograms(facts, survey.data.facts["corpus"], RECORDED, title=title)
 
 
-def _recordings_by_emotion(found: Found) -> Figure:
-    columns = [(RECORDED[name], found["facts"][name]) for name in HISTOGRAMS[:3]]
-    title = f"{found['name']}: the recordings by emotion"
-    return boxes_by_emotion(columns, found["data"].truth, found["labels"], title=title, across=3)
+def _recordings_by_emotion(survey: Survey) -> Figure:
+    columns = [(RECORDED[name], survey.facts[name]) for name in HISTOGRAMS[:3]]
+    title = f"{survey.name}: the recordings by emotion"
+    return boxes_by_emotion(columns, survey.data.truth, survey.labels, title=title, across=3)
 
 
-def _effects(found: Found) -> Figure:
-    shares = found["effects"]
-    voices, _ = exploration.codes(found["data"].speakers)
-    chance = exploration.chance(found["data"].truth), exploration.chance(voices)
-    title = f"{found['name']}: what each feature knows"
-    return variance_shares(shares["emotion"], shares.get("speaker"), found["families"], chance, title=title)
+def _effects(survey: Survey) -> Figure:
+    shares = survey.eta_squared
+    speakers, _ = group_codes(survey.data.speakers)
+    by_chance = chance(survey.data.truth), chance(speakers)
+    title = f"{survey.name}: what each feature separates"
+    return variance_shares(shares["emotion"], shares.get("speaker"), survey.families, by_chance, title=title)
 
 
-def _means(found: Found) -> Figure:
-    names = [found["names"][column] for column in found["strongest"][:MEANS]]
-    title = f"{found['name']}: the strongest features, mean of each emotion"
-    return feature_means(found["standard_means"], names, found["labels"], title=title)
+def _means(survey: Survey) -> Figure:
+    names = [survey.features[column] for column in survey.strongest[:MEANS]]
+    title = f"{survey.name}: the strongest features, mean of each emotion"
+    return feature_means(survey.standard_means, names, survey.labels, title=title)
 
 
-def _boxes(found: Found) -> Figure:
-    columns = [(shortened(found["names"][column], 40), values) for column, values in found["boxes"]]
-    title = f"{found['name']}: the strongest features, in standard deviations"
-    return boxes_by_emotion(columns, found["data"].truth, found["labels"], title=title)
+def _boxes(survey: Survey) -> Figure:
+    columns = [(shortened(survey.features[column], 40), values) for column, values in survey.boxes]
+    title = f"{survey.name}: the strongest features, in standard deviations"
+    return boxes_by_emotion(columns, survey.data.truth, survey.labels, title=title)
 
 
-def _correlations(found: Found) -> Figure:
-    r, columns = found["correlations"]
-    title = f"{found['name']}: correlation of the {len(columns)} strongest features"
-    return correlation_map(r, [found["names"][column] for column in columns], title=title)
+def _correlations(survey: Survey) -> Figure:
+    r, columns = survey.correlations
+    title = f"{survey.name}: correlation of the {len(columns)} strongest features"
+    return correlation_map(r, [survey.features[column] for column in columns], title=title)
 
 
-def _pca(found: Found) -> Figure:
-    seen = found["map"]
-    first, second = (*seen["explained"], 0.0)[:2]
+def _pca(survey: Survey) -> Figure:
+    places = survey.map
+    first, second = (*places["explained"], 0.0)[:2]
     words = f"component 1, {first:.0%} of the variance", f"component 2, {second:.0%}"
-    title = f"{found['name']}: principal components"
-    return clips_on_plane(seen["pca"], groupings(found), words, title=title)
+    title = f"{survey.name}: principal components"
+    return clips_on_plane(places["pca"], groupings(survey), words, title=title)
 
 
-def _tsne(found: Found) -> Figure:
-    seen = found["map"]
-    n, rows = len(found["data"]), seen["rows"]
-    some = f" of {len(rows):,} of {n:,} clips, by chance" if len(rows) < n else ""
-    chosen = {word: (groups[rows], names) for word, (groups, names) in groupings(found).items()}
-    return clips_on_plane(seen["tsne"], chosen, ("", ""), title=f"{found['name']}: t-SNE{some}")
+def _tsne(survey: Survey) -> Figure:
+    places = survey.map
+    n, rows = len(survey.data), places["rows"]
+    sampled = f" of {len(rows):,} of {n:,} clips, drawn at random" if len(rows) < n else ""
+    chosen = {word: (groups[rows], names) for word, (groups, names) in groupings(survey).items()}
+    return clips_on_plane(places["tsne"], chosen, ("", ""), title=f"{survey.name}: t-SNE{sampled}")
 
 
-def groupings(found: Found) -> Mapping[str, tuple[np.ndarray, list[str]]]:
-    """Return by what the clips are coloured: emotion, speaker where known, corpus where there are several."""
-    data = found["data"]
-    by = {"emotion": (data.truth, list(data.labels))}
+def groupings(survey: Survey) -> Mapping[str, tuple[np.ndarray, list[str]]]:
+    """Return the groupings by which the clips are coloured: emotion, speaker if known, corpus if there are several.
+
+    Returns:
+        word -> group of each clip (n,), UNKNOWN where not known, and the names of the groups.
+    """
+    data = survey.data
+    groupings = {"emotion": (data.truth, list(data.labels))}
     for word, column in (("speaker", data.speakers), ("corpus", data.facts["corpus"])):
-        groups, names = exploration.codes(column)
+        groups, names = group_codes(column)
         if len(names) > 1:
-            by[word] = groups, names if word == "corpus" else _apart(names)
-    return by
+            groupings[word] = groups, names if word == "corpus" else _short_names(names)
+    return groupings
 
 
-def _apart(speakers: list[str]) -> list[str]:
-    """Leave out the corpus of a speaker where there is one only."""
-    alone = len({name.partition("/")[0] for name in speakers}) == 1
-    return [name.partition("/")[2] or name for name in speakers] if alone else speakers
+def _short_names(speakers: list[str]) -> list[str]:
+    """Leave out the corpus of each speaker where there is one corpus only."""
+    one_corpus = len({name.partition("/")[0] for name in speakers}) == 1
+    return [name.partition("/")[2] or name for name in speakers] if one_corpus else speakers
 
 
-DRAWN: Mapping[str, Callable[[Found], Figure | None]] = {
+DRAWN: Mapping[str, Callable[[Survey], Figure | None]] = {
     "classes": _classes,
     "speakers": _speakers,
     "recordings": _recordings,

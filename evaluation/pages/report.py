@@ -9,7 +9,6 @@ from pathlib import Path
 
 from evaluation.checkpoint import finished
 from evaluation.checkpoint.finished import Finished
-from evaluation.pages import extra_sections as extras
 from evaluation.pages import html, model_card, sections
 
 FILE, CARD = "report.html", "MODEL_CARD.md"
@@ -27,17 +26,17 @@ def page(run: Finished, *, audio: bool = True) -> str:
         sections.scores(run),
         sections.information(run),
         sections.held_out(run),
-        extras.honesty(run),
-        extras.elsewhere(run),
+        sections.protocol_comparison(run),
+        sections.other_clips(run),
         sections.groups(run),
-        sections.sureness(run),
+        sections.calibration(run),
         sections.errors(run, audio=audio),
-        *extras.attached(run),
+        *sections.attached(run),
         sections.curves(run),
-        extras.use(run),
-        extras.made(run),
+        sections.use(run),
+        sections.made(run),
     ]
-    foot = "Rebuild it by python -m evaluation.report; python -m evaluation.glossary says what every number means."
+    foot = "Rebuild it with python -m evaluation.report; python -m evaluation.glossary says what every number means."
     return html.page(run.metrics["name"], [part for part in parts if part], head=sections.head(run), foot=foot)
 
 

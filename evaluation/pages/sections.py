@@ -1,204 +1,161 @@
-"""The sections of a report on the run itself, each from what the checkpoint holds; None where it does not hold it."""
+"""The sections of a report, each from what the checkpoint holds; None where it does not hold it.
+
+The words are in ``templates/report.html.jinja``; here is what they are filled with.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from evaluation.checkpoint.finished import Finished
-from evaluation.checkpoint.protocol import read as protocol_of
+from evaluation.checkpoint.protocol import read as read_protocol
 from evaluation.pages import excerpts, html, model_card
-from evaluation.pages.html import Markup, Section, section, tag
+from evaluation.pages.html import Section
 from evaluation.scores import glossary
 
+WORDS = html.macros("report.html.jinja")
+PARTS = html.macros("parts.html.jinja")
 VALIDATION = {
-    "none": "No training was stopped, and no setting chosen, by a validation set.",
-    "speakers": "When to stop was decided on other speakers than those learned from and those tested.",
-    "clips": "When to stop was decided on other clips than those learned from and those tested.",
-    "official": "When to stop was decided on the corpus's own development set.",
+    "none": "No validation set was used: no training was stopped by one, and no setting chosen.",
+    "speakers": "Early stopping looked at other speakers than those trained on and those tested.",
+    "clips": "Early stopping looked at other clips than those trained on and those tested.",
+    "official": "Early stopping looked at the corpus's own development set.",
 }
-AUDIT = "what each model really learned from, as the running code noted it, against the clips it was tested on"
-
-
-def figures(found: Mapping[str, Any], keys: Sequence[str]) -> Markup:
-    """Return the numbers of those names that are there, each with its meaning."""
-    return html.figures(
-        (glossary.name(key), html.number(found[key]), glossary.meaning(key))
-        for key in keys
-        if found.get(key) is not None
-    )
-
-
-def explained(keys: Sequence[str]) -> Markup:
-    """Return what the columns of a table mean."""
-    return tag("p", tag("small", " ".join(f"{glossary.name(key)}: {glossary.TERMS[key].brief}." for key in keys)))
-
-
-def picture(folder: Path, name: str, alt: str, caption: str = "") -> Markup | None:
-    """Return a picture that lies in the folder, if it does."""
-    return html.image(folder / name, alt, caption=caption) if (folder / name).is_file() else None
+ATTACHED = (  # files that other tools leave: stem, title of the section, what they show
+    ("robustness", "Through other channels", "The same clips through telephones, noise, rooms and codecs."),
+    ("lengths", "Clips cut short", "The same clips cut to a few seconds, tested and trained at each length."),
+    ("matrix", "Corpus by corpus", "Trained on the corpus of the row, tested on that of the column."),
+    ("explanations/explanations", "What it listens to", "And whether these maps can be believed."),
+)
 
 
 def head(run: Finished) -> Markup:
     """Return what one sees first: who was tested by what, then the UAR with its interval."""
-    found, protocol = run.metrics, run.metrics["protocol"]
-    badge = tag("span", protocol_of(protocol).describe(), class_="good" if model_card.honest(run) else "bad")
-    (lo, hi), uar = found["uar_ci95"], found["uar"]
-    who = "speakers" if found["n_speakers"] > 1 else "clips"
-    says = f"UAR {uar:.3f}, 95 % interval {lo:.3f} to {hi:.3f}, guessing {run.chance:.3f}"
-    few = "" if found["uar_ci95_informative"] else " (too few to mean much)"
-    interval = f"95 % interval [{lo:.3f}, {hi:.3f}] over {found['n_' + who]} {who}{few}"
-    return html.join([
-        tag("h1", found["name"]),
-        tag("p", tag("small", model_card.recipe(run))),
-        tag("p", badge),
-        tag("p", model_card.promise(protocol)),
-        tag("p", tag("b", f"{uar:.3f}"), tag("span", "UAR, ", interval), class_="lead"),
-        html.interval(uar, lo, hi, mark=run.chance, says=says),
-        tag("p", tag("small", glossary.meaning("uar"), f" Orange line: guessing, {run.chance:.3f}. Bar: 0 to 1.")),
-        *(tag("p", text, class_="warning") for text in model_card.warnings(run)),
-    ])  # fmt: skip
+    protocol = run.metrics["protocol"]
+    return WORDS.head(
+        run=run,
+        protocol=read_protocol(protocol).describe(),
+        promise=model_card.promise(protocol),
+        recipe=model_card.recipe(run),
+        honest=model_card.can_be_quoted(run),
+        warnings=model_card.warnings(run),
+    )
 
 
 def tested(run: Finished) -> Section:
     """Return how it was tested."""
-    found, protocol = run.metrics, run.metrics["protocol"]
-    rules = [VALIDATION[word] for word in protocol["validation"].split(", ") if word in VALIDATION]
-    held = f"Speakers kept out of everything and scored last: {', '.join(protocol['holdout'])}."
-    started = f"Started from {protocol['init']}." if protocol.get("init") else None
-    joined = (
-        f"Joined from {', '.join(protocol['members'])}; combine: {protocol['combine']}."
-        if "members" in protocol
-        else None
-    )
-    words = [*rules, held if protocol["holdout"] else None, started, joined]
-    folds = [(fold["name"], fold["n_clips"], fold["uar"], ", ".join(fold["test_speakers"])) for fold in found["folds"]]
-    fewest = [(*row[:3], row[3] if len(row[3]) < 90 else f"{row[3][:88]}…") for row in folds]
-    return section(
-        "How it was tested",
-        tag("p", " ".join(filter(None, words))),
-        figures(found, ("n_clips", "n_speakers")),
-        *_audit(found.get("audit")),
-        html.folded("The folds", html.table(("fold", "clips", "UAR", "test speakers"), fewest)),
-    )
+    validation = [VALIDATION[word] for word in run.metrics["protocol"]["validation"].split(", ") if word in VALIDATION]
+    folds = [
+        (fold["name"], fold["n_clips"], fold["uar"], _shortened(", ".join(fold["test_speakers"])))
+        for fold in run.metrics["folds"]
+    ]
+    findings = [
+        (finding["severity"], finding["kind"], finding["text"], finding["clips"])
+        for finding in (run.metrics.get("audit") or {}).get("findings", ())
+    ]
+    content = WORDS.tested(run=run, validation=validation, folds=folds, findings=findings)
+    return Section("How it was tested", content)
 
 
-def _audit(found: Mapping[str, Any] | None) -> list[Markup]:
-    if not found:
-        return []
-    verdict = tag("span", found["verdict"], class_="good" if found["verdict"] == "clean" else "bad")
-    rows = [(f["severity"], f["kind"], f["text"], f["clips"]) for f in found["findings"]]
-    listed = [html.table(("severity", "where", "what", "clips"), rows)] if rows else []
-    return [tag("p", "Leakage audit, ", AUDIT, ": ", verdict, " ", found["meaning"], "."), *listed]
+def _shortened(speakers: str) -> str:
+    return speakers if len(speakers) < 90 else f"{speakers[:88]}…"
 
 
 def scores(run: Finished) -> Section:
     """Return the overall scores and those of each emotion."""
-    keys = ("accuracy", "macro_f1", "weighted_f1", "macro_precision", "uar_fold_mean")
     interval = (glossary.name("uar_ci95"), _interval(run.metrics["uar_ci95"]), glossary.meaning("uar_ci95"))
     columns = ("precision", "recall", "f1", "support")
-    rows = [(label, *(row[key] for key in columns)) for label, row in run.metrics["per_class"].items()]
-    return section(
-        "Scores",
-        figures(run.metrics, ("uar",)),
-        html.figures([interval]),
-        figures({"chance": run.chance} | run.metrics, ("chance", *keys)),
-        tag("h3", "Emotion by emotion"),
-        html.table(("emotion", *map(glossary.name, columns)), rows),
-        explained(columns[:3]),
-        picture(run.folder, "confusion.png", "Confusion matrix", "Rows: what was meant; columns: what was heard."),
-    )
+    per_class = [(label, *(row[key] for key in columns)) for label, row in run.metrics["per_class"].items()]
+    uar_figures = [*html.figures(run.metrics, ["uar"]), interval]
+    return Section("Scores", WORDS.scores(run=run, uar_figures=uar_figures, per_class=per_class))
 
 
 def information(run: Finished) -> Section | None:
     """Return what knowing the speaker's voice changes, where the model can take it."""
     known = {key: value for key, value in run.metrics["by_information"].items() if value is not None}
-    if len(known) < 2:
-        return None
-    return section(
-        "What it helps to know the speaker",
-        tag("p", "UAR by what is known of the test speaker's voice; no labels are used."),
-        figures(known, tuple(known)),
-    )
+    return Section("What it helps to know the speaker", WORDS.information(known=known)) if len(known) > 1 else None
 
 
 def held_out(run: Finished) -> Section | None:
     """Return the shipped model's scores on speakers kept out of everything."""
-    held = run.metrics.get("holdout")
-    if not held:
-        return None
-    who = f"{len(held['speakers'])} speakers, {held['n_clips']} clips: {', '.join(held['speakers'])}."
-    words = f"The shipped model on speakers that nothing was learned from, chosen by or stopped by. {who}"
-    return section("Held-out speakers", tag("p", words), figures(held, ("uar", "accuracy", "macro_f1", "ece")))
+    held_out_scores = run.metrics.get("holdout")
+    return Section("Held-out speakers", WORDS.held_out(scores=held_out_scores)) if held_out_scores else None
 
 
-def sureness(run: Finished) -> Section:
-    """Return what its probabilities are worth."""
-    found, calibrated = run.metrics, run.metrics.get("calibration") or {}
-    rows = [
-        (key, calibrated[key]["before"], calibrated[key]["after"]) for key in ("ece", "brier", "log_loss") if calibrated
-    ]
-    changed = html.table(("", "before calibration", "as shipped"), [(glossary.name(row[0]), *row[1:]) for row in rows])
-    return section(
-        "How sure it may be",
-        figures(found | {"temperature": calibrated.get("temperature")}, ("ece", "brier", "log_loss", "temperature")),
-        changed if rows else None,
-        picture(
-            run.folder, "reliability.png", "Reliability diagram", "On the dashed line it is as sure as it is right."
-        ),
-        picture(run.folder, "confidence.png", "Confidence of right and wrong answers, and what abstaining gains"),
-        _abstaining(found.get("abstaining")),
-        _sets(found.get("conformal")),
-    )
+def protocol_comparison(run: Finished) -> Section | None:
+    """Return the scores on seen speakers, on unseen speakers and on another corpus (``train.py --honesty``)."""
+    rows = []
+    for row in run.table("honesty.csv"):
+        counts = f"{row['protocol']}, {row['n_clips']} clips, {row['n_speakers']} speakers"
+        interval = f"[{float(row['uar_lo']):.3f}, {float(row['uar_hi']):.3f}]"
+        rows.append((row["tested_on"], f"{float(row['uar']):.3f}", f"{row['meaning']} {counts}, 95 % in {interval}."))
+    content = WORDS.protocol_comparison(rows=rows)
+    return Section("Seen speakers, unseen speakers, another corpus", content) if rows else None
 
 
-def _abstaining(rows: Sequence[Mapping[str, Any]] | None) -> Markup | None:
-    if not rows:
-        return None
-    cells = [(f"{row['coverage']:.0%}", row["below"], row["n_clips"], row["accuracy"]) for row in rows]
-    words = "With predict.py --abstain-below it names no emotion less probable than that."
-    table = html.table(("answered", "--abstain-below", "clips", "accuracy"), cells)
-    return html.join([tag("h3", "Staying silent"), tag("p", words), table])
-
-
-def _sets(found: Mapping[str, Mapping[str, Any]] | None) -> Markup | None:
-    if not found:
-        return None
-    rows = [
-        (
-            f"{float(asked):.0%}",
-            f"{row['coverage']:.1%}",
-            row["mean_size"],
-            f"{row['lowest']:.0%}, {row['lowest_group']}",
-        )
-        for asked, row in found.items()
-    ]
-    words = (
-        "With predict.py --coverage it names so many labels that the true one is among them as often as asked: on "
-        "average over speakers like these, each held out in turn, not for each of them."
-    )
-    table = html.table(("asked", "held", "labels in a set", "held at worst, of"), rows)
-    return html.join([tag("h3", "Sets of labels"), tag("p", words), table])
+def other_clips(run: Finished) -> Section | None:
+    """Return the scores on other clips (``evaluate.py``)."""
+    evaluations = []
+    for folder, metrics in run.evaluations():
+        lo, hi = metrics["uar_ci95"]
+        evaluations.append({
+            "name": folder.name,
+            "folder": folder,
+            "protocol": read_protocol(metrics["protocol"]).describe(),
+            "uar_figures": [
+                (glossary.name("uar"), html.number(metrics["uar"]), f"95 % interval [{lo:.3f}, {hi:.3f}].")
+            ],
+            "metrics": metrics | {"chance": 1 / len(metrics["labels"])},
+        })  # fmt: skip
+    return Section("On other recordings", WORDS.other_clips(evaluations=evaluations)) if evaluations else None
 
 
 def groups(run: Finished) -> Section | None:
     """Return for whom it works, the worst group of each kind named."""
-    judged = {by: column for by, column in (run.metrics.get("subgroups") or {}).items() if column["worst"] is not None}
-    if not judged:
-        return None
     rows = []
-    for by, column in judged.items():
-        fair = {name: group for name, group in column["groups"].items() if not group["small"]}
-        best = max(fair, key=lambda name: fair[name]["uar"])
-        ends = [(name, fair[name]["uar"], _interval(fair[name]["uar_ci95"])) for name in (column["worst"], best)]
-        rows.append((by, *ends[0], *ends[1], len(fair)))
-    words = "UAR of the lowest and the highest group. The lowest of many is low by chance too: mind the intervals."
-    header = ("by", "lowest", "UAR", "95 %", "highest", "UAR", "95 %", "groups")
-    shown = picture(run.folder, "subgroups.png", "UAR of every group with its interval")
-    return section("Who it works for", tag("p", words), html.table(header, rows), shown)
+    for by, column in (run.metrics.get("subgroups") or {}).items():
+        if column["worst"] is None:
+            continue
+        large = {name: group for name, group in column["groups"].items() if not group["small"]}
+        best = max(large, key=lambda name: large[name]["uar"])
+        ends = [(name, large[name]["uar"], _interval(large[name]["uar_ci95"])) for name in (column["worst"], best)]
+        rows.append((by, *ends[0], *ends[1], len(large)))
+    return Section("Who it works for", WORDS.groups(run=run, rows=rows)) if rows else None
 
 
-def _interval(found: Sequence[float] | None) -> str | None:
-    return f"[{found[0]:.3f},\N{NO-BREAK SPACE}{found[1]:.3f}]" if found else None
+def _interval(ends: Sequence[float] | None) -> str | None:
+    return f"[{ends[0]:.3f},\N{NO-BREAK SPACE}{ends[1]:.3f}]" if ends else None
+
+
+def calibration(run: Finished) -> Section:
+    """Return how well its probabilities match its accuracy."""
+    metrics, changes = run.metrics, run.metrics.get("calibration") or {}
+    before_and_after = [
+        (glossary.name(key), changes[key]["before"], changes[key]["after"])
+        for key in ("ece", "brier", "log_loss") if changes
+    ]  # fmt: skip
+    abstaining = [
+        (f"{row['coverage']:.0%}", row["below"], row["n_clips"], row["accuracy"])
+        for row in metrics.get("abstaining") or ()
+    ]
+    content = WORDS.calibration(
+        run=run,
+        metrics=metrics | {"temperature": changes.get("temperature")},
+        before_and_after=before_and_after,
+        abstaining=abstaining,
+        label_sets=_label_sets(metrics.get("conformal") or {}),
+    )
+    return Section("How sure it may be", content)
+
+
+def _label_sets(conformal: Mapping[str, Mapping[str, Any]]) -> list[tuple]:
+    return [
+        (f"{float(asked):.0%}", f"{row['coverage']:.1%}", row["mean_size"],
+         f"{row['lowest']:.0%}, {row['lowest_group']}")
+        for asked, row in conformal.items()
+    ]  # fmt: skip
 
 
 def errors(run: Finished, *, audio: bool) -> Section | None:
@@ -206,31 +163,58 @@ def errors(run: Finished, *, audio: bool) -> Section | None:
     rows = run.table("errors.csv")
     if not rows:
         return None
-    sounds = [excerpts.encoded(Path(row["path"])) if audio and row["path"] else None for row in rows]
-    header = ["meant", "heard", "sure", "the truth got", "clip"]
+    clips = [excerpts.encoded(Path(row["path"])) if audio and row["path"] else None for row in rows]
+    header = ["truth", "predicted", "probability", "probability of the truth", "clip"]
     cells = [[row["truth"], row["predicted"], float(row["p"]), float(row["p_truth"]), row["id"]] for row in rows]
-    note = "The recordings are not at hand, or were left out; with them, python -m evaluation.report adds players."
-    if any(sounds):
+    if any(clips):
         header.insert(2, "listen")
-        for row, sound in zip(cells, sounds, strict=True):
-            row.insert(2, html.audio(sound) if sound else "not at hand")
-        whose = "; ".join(f"{name}: {licence}" for name, licence in run.licences("corpora"))
-        note = (
-            f"The clips are the corpus's, at most ten seconds of each as MP3. Pass this file on only as their licence "
-            f"allows ({whose}), or build it with --no-audio."
-        )
-    words = f"The {len(rows)} errors it was surest of. Some may be the label's fault: listen."
-    return section(
-        "Its most confident errors", tag("p", words), html.table(header, cells), tag("p", tag("small", note))
-    )
+        for row, clip in zip(cells, clips, strict=True):
+            row.insert(2, PARTS.audio(clip) if clip else "not at hand")
+    content = WORDS.errors(header=header, rows=cells, players=any(clips), licences=run.licences("corpora"))
+    return Section("Its most confident errors", content)
+
+
+def attached(run: Finished) -> list[Section]:
+    """Return a section for each kind of file that another tool has left: its pictures, its text or its table."""
+    sections = []
+    for stem, title, words in ATTACHED:
+        path = run.folder / stem
+        if stem == "matrix" and not path.with_suffix(".txt").is_file():  # train.py --matrix: a folder of its own
+            path = run.folder.with_name(f"{run.folder.name}_matrix") / stem
+        pictures = sorted(path.parent.glob("*.png")) if "/" in stem else [path.with_suffix(".png")]
+        images = [picture for picture in pictures if picture.is_file()]
+        file = path.with_suffix(".txt")
+        text = file.read_text(encoding="utf8") if file.is_file() else None
+        rows = run.table(f"{stem}.csv") if text is None else []
+        if images or text is not None or rows:
+            content = WORDS.attached(
+                words=words, images=images, title=title, text=text,
+                header=list(rows[0]) if rows else [], rows=[list(row.values()) for row in rows],
+            )  # fmt: skip
+            sections.append(Section(title, content))
+    return sections
 
 
 def curves(run: Finished) -> Section | None:
     """Return how a network learned."""
-    shown = picture(
-        run.folder,
-        "curves.png",
-        "Loss and UAR by epoch, every fold",
-        "A line a fold; the epoch of the best validation UAR is kept.",
+    path = run.folder / "curves.png"
+    return Section("How it learned", WORDS.curves(path=path)) if path.is_file() else None
+
+
+def use(run: Finished) -> Section:
+    """Return what it is for, what it is not for, and the licences that bind its users."""
+    content = WORDS.use(
+        intended=model_card.INTENDED,
+        out_of_scope=model_card.OUT_OF_SCOPE,
+        limits=model_card.limits(run),
+        licences=run.licences("corpora", "features", "models"),
     )
-    return section("How it learned", shown) if shown else None
+    return Section("Use and limits", content)
+
+
+def made(run: Finished) -> Section:
+    """Return how it can be made again."""
+    config = (run.folder / "config.yaml").read_text(encoding="utf8")
+    seconds = [(glossary.name("seconds"), f"{run.metrics['seconds']:,.0f}", glossary.meaning("seconds"))]
+    recipe = model_card.recipe(run)
+    return Section("How it was made", WORDS.made(run=run, recipe=recipe, config=config, seconds=seconds))

@@ -26,7 +26,7 @@ TERMS = {
     "uar_ci95": Term(
         "95 % interval",
         "range of the UAR if other speakers of this kind were tested",
-        "Bootstrapped over speakers. Two models with overlapping intervals may still differ: compare them in pairs.",
+        "Bootstrapped over speakers. Models with overlapping intervals may still differ: compare in pairs.",
     ),
     "uar_ci95_lo": Term("95 % interval, low", "the low end of the interval of the UAR"),
     "uar_ci95_hi": Term("95 % interval, high", "the high end of the interval of the UAR"),
@@ -53,7 +53,7 @@ TERMS = {
     "support": Term("clips", "number of clips with this emotion"),
     "log_loss": Term(
         "log loss",
-        "mean of -ln(probability of the true emotion); 0 is best",
+        "mean of -ln(probability of the truth); 0 is best",
         "Confident errors cost most; guessing costs ln(number of emotions).",
     ),
     "brier": Term(

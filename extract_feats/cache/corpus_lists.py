@@ -1,6 +1,6 @@
 """The lists of a corpus in the cache: which clips there are, what their audio is, which files were rejected and why.
 
-One folder a corpus entry: ``clips.parquet`` (every utterance) and ``rejected.csv``, each replaced whole.
+One folder per corpus entry: ``clips.parquet`` (every utterance) and ``rejected.csv``, each replaced whole.
 """
 
 import csv
@@ -35,9 +35,9 @@ def write_clips(utterances: Sequence[Utterance], root: Path, sounds: Mapping[Pat
     facts = [sounds.get(u.path, nothing) for u in utterances]
     columns |= {field.name: [getattr(fact, field.name) for fact in facts] for field in fields(Sound)}
     table = pa.table(columns).replace_schema_metadata({"root": str(root.resolve())})
-    aside = folder / "clips.part"
-    pa.parquet.write_table(table, aside)
-    os.replace(aside, folder / "clips.parquet")
+    part = folder / "clips.part"
+    pa.parquet.write_table(table, part)
+    os.replace(part, folder / "clips.parquet")
 
 
 def write_rejected(
@@ -53,20 +53,20 @@ def write_rejected(
     Args:
         rejected: what the run could not use.
         tried: what it looked at.
-        others: what else the corpus holds; what was found of it under this recipe still stands.
+        others: all files of the corpus; those that were not tried keep their rows of this recipe.
         root: the corpus's folder; paths are written below it.
         recipe: under which features.
         folder: the corpus's, in the cache.
     """
-    there = {_below(path, root) for path in others} - {_below(path, root) for path in tried}
+    untried = {_below(path, root) for path in others} - {_below(path, root) for path in tried}
     rows = {(_below(r.path, root), recipe.folder, r.reason) for r in rejected}
-    rows |= {row for row in read_rejected(folder) if row[1] != recipe.folder or row[0] in there}
-    aside = folder / "rejected.part"
-    with aside.open("w", newline="", encoding="utf8", errors="backslashreplace") as file:  # a name need not be text
+    rows |= {row for row in read_rejected(folder) if row[1] != recipe.folder or row[0] in untried}
+    part = folder / "rejected.part"
+    with part.open("w", newline="", encoding="utf8", errors="backslashreplace") as file:  # a name need not be text
         writer = csv.writer(file)
         writer.writerow(("path", "features", "reason"))
         writer.writerows(sorted(rows))
-    os.replace(aside, folder / "rejected.csv")
+    os.replace(part, folder / "rejected.csv")
 
 
 def _below(path: Path, root: Path) -> str:
@@ -94,12 +94,12 @@ def read_sounds(entries: Sequence[Mapping], features: Path) -> dict[str, Sound]:
         features: the features folder.
     """
     names = [field.name for field in fields(Sound)]
-    found = {}
+    sounds = {}
     for path in (listed[0] for entry in entries if (listed := _listed(entry, features))):
         table = pa.parquet.read_table(path, columns=["id", *names])
         rows = zip(*(table[name].to_pylist() for name in ("id", *names)), strict=True)
-        found |= {identity: Sound(*facts) for identity, *facts in rows if facts[0]}
-    return found
+        sounds |= {identity: Sound(*facts) for identity, *facts in rows if facts[0]}
+    return sounds
 
 
 def read_clips(config: Config, entry: Mapping, features: Path, command: str) -> tuple[list[Utterance], dict, set]:
@@ -116,14 +116,14 @@ def read_clips(config: Config, entry: Mapping, features: Path, command: str) -> 
     made_from = table.schema.metadata[b"root"].decode()
     if root.exists() and str(root.resolve()) != made_from:
         raise ConfigError(f"{config.name}: features were made from {made_from}, not from {root}. Run: {command}")
-    # by column: a dict a row takes a third longer, seconds for a million clips. A list written before a column was
+    # by column: a dict per row takes a third longer, seconds for a million clips. A list written before a column was
     # thought of lacks it, and its features are as good as ever
     nothing = [""] * len(table)
-    own = [field.name for field in fields(Utterance)]
-    columns = {name: table[name].to_pylist() if name in table.column_names else nothing for name in own}
+    known = [field.name for field in fields(Utterance)]
+    columns = {name: table[name].to_pylist() if name in table.column_names else nothing for name in known}
     columns["path"] = [Path(made_from, path) for path in columns["path"]]
-    utterances = [Utterance(*facts) for facts in zip(*columns.values(), strict=True)]
-    known = zip(table["digest"].to_pylist(), table["seconds"].to_pylist(), strict=True)
-    sounds = dict(zip(columns["id"], known, strict=True))
+    utterances = [Utterance(*row) for row in zip(*columns.values(), strict=True)]
+    facts = zip(table["digest"].to_pylist(), table["seconds"].to_pylist(), strict=True)
+    sounds = dict(zip(columns["id"], facts, strict=True))
     rejected = {(Path(made_from, path), recipe) for path, recipe, _ in read_rejected(candidates[0].parent)}
     return utterances, sounds, rejected

@@ -82,7 +82,7 @@ def _locked(stores: Iterable[FeatureStore], waiting: Callable[[], None] | None) 
 
     They are locked in the order of their names: two processes that wait for each other would wait forever.
     """
-    free, told = [], False
+    free, asked = [], False
     with ExitStack() as locks:
         for store in sorted(stores, key=lambda store: store.folder):
             lock = store.lock()
@@ -91,9 +91,9 @@ def _locked(stores: Iterable[FeatureStore], waiting: Callable[[], None] | None) 
             except Timeout:
                 if waiting is None:
                     continue
-                if not told:
+                if not asked:
                     waiting()
-                told = True
+                asked = True
                 lock.acquire()
             locks.callback(lock.release)
             store.refresh()
@@ -141,7 +141,7 @@ class _Plan:
             decoded = [path for path in paths if path in self.sounds]
             stored = stores[number].has([key(self.sounds[path].digest) for path in decoded])
             missing = [path for path in paths if path not in known]
-            missing += [path for path, there in zip(decoded, stored, strict=True) if not there]
+            missing += [path for path, has in zip(decoded, stored, strict=True) if not has]
             refused = [Rejected(path, known[path]) for path in paths if isinstance(known.get(path), str)]
             self.outcomes.append(Outcome(self.sounds, refused, cached=int(stored.sum())))
             self._missing.append((number, self.outcomes[-1], set(missing)))

@@ -1,4 +1,4 @@
-"""Which audio files have been decoded before, and what was found: unchanged ones are not decoded again."""
+"""Which audio files have been decoded before, and what came of it: unchanged ones are not decoded again."""
 
 import os
 import sqlite3
@@ -50,7 +50,7 @@ class KnownFiles:
     def unchanged(self, paths: Iterable[Path]) -> dict[Path, Sound | str]:
         """Return the Sound, or the reason of refusal, of each file that is as it was when it was recorded."""
         paths = list(paths)
-        found = {}
+        known = {}
         for start in range(0, len(paths), _CHUNK):
             chunk = {str(path.absolute()): path for path in paths[start : start + _CHUNK]}
             for name, size, mtime_ns, reason, *sound in self._rows(list(chunk)):
@@ -60,8 +60,8 @@ class KnownFiles:
                 except OSError:
                     same = False  # gone or unreadable: the decoder will say so
                 if same:
-                    found[path] = reason or Sound(*sound)
-        return found
+                    known[path] = reason or Sound(*sound)
+        return known
 
     def _rows(self, names: list[str]) -> Iterator[tuple]:
         query = f"SELECT * FROM files WHERE path IN ({','.join('?' * len(names))})"

@@ -132,7 +132,7 @@ def _one(item: Item, stores: Sequence[FeatureStore]) -> Done:
     missing = {number: stores[number].recipe for number in numbers if not stores[number].has([key(sound.digest)])[0]}
     shared = (time.perf_counter() - started) / max(len(missing), 1)
     features, seconds = _extracted(samples, source_rate, sound.digest, missing)
-    seconds = {number: own + shared for number, own in seconds.items()}
+    seconds = {number: alone + shared for number, alone in seconds.items()}
     return Done(path, stamped, sound, dict.fromkeys(numbers) | features, seconds)
 
 

@@ -41,10 +41,10 @@ def recipes_of(config: Config) -> list[Recipe]:
     """Return the recipe of an experiment's clips, and those of the augmented copies it trains on.
 
     Raises:
-        ConfigError: an augmentation's folder of recordings is not there or holds none.
+        ConfigError: an augmentation's folder of recordings is not has_copy or holds none.
     """
-    own = recipe_of(config)
-    return [own, *(own.of_variant(variant) for variant in variants(config.augmentation(audio=True), config.seed))]
+    recipe = recipe_of(config)
+    return [recipe, *(recipe.of_variant(variant) for variant in variants(config.augmentation(audio=True), config.seed))]
 
 
 def channel_recipe(config: Config) -> Recipe:
@@ -69,7 +69,7 @@ def dataset(config: Config, features: Path, *, command: str, limit: int | None =
     Args:
         features: the features folder.
         command: the preprocess command that an error should name.
-        limit: clips a class, for a trial.
+        limit: clips per class, for a trial.
 
     Raises:
         ConfigError: features are missing; says which command makes them.
@@ -88,20 +88,20 @@ def dataset(config: Config, features: Path, *, command: str, limit: int | None =
     if missing or not chosen:
         count = f"{missing} of {len(chosen)} clips have" if chosen else "no clip has"
         raise _not_cached(config, count, recipe, command)
-    own = store.read(keys)
+    clips = store.read(keys)
     variants = []
     for copy in (FeatureStore(features, recipe) for recipe in augmented):
         needed = np.array([(u.path, copy.recipe.folder) not in refused for u in chosen])
         if missing := int((~copy.has(keys) & needed).sum()):
             raise _not_cached(config, f"{missing} of {len(chosen)} clips have", copy.recipe, command)
-        variants.append(_read_copies(copy, keys, own))
+        variants.append(_read_copies(copy, keys, clips))
     facts = {name: np.array([getattr(u, name) for u in chosen]) for name in FACTS}
     facts["seconds"] = np.array([sounds[u.id][1] for u in chosen])
     facts["path"] = np.array([str(u.path) for u in chosen])
     facts |= _channel(FeatureStore(features, channel_recipe(config)), keys)
     index = {label: number for number, label in enumerate(labels)}
     return Dataset(
-        features=own,
+        features=clips,
         labels=labels,
         truth=np.array([index[u.emotion] for u in chosen], np.int64),
         ids=np.array([u.id for u in chosen]),
@@ -115,31 +115,31 @@ def dataset(config: Config, features: Path, *, command: str, limit: int | None =
 
 def _channel(store: FeatureStore, keys: Sequence[bytes]) -> dict[str, np.ndarray]:
     """Return ``heard_seconds``, ``heard_level_db``, ... (n,), NaN for clips that were not measured."""
-    there, names = store.has(keys), store.recipe.names()
-    found = np.full((len(keys), len(names)), np.nan)
-    if there.any():
-        found[there] = store.read([k for k, stored in zip(keys, there, strict=True) if stored])
-    return {f"heard_{name}": column for name, column in zip(names, found.T, strict=True)}
+    measured, names = store.has(keys), store.recipe.names()
+    measures = np.full((len(keys), len(names)), np.nan)
+    if measured.any():
+        measures[measured] = store.read([k for k, stored in zip(keys, measured, strict=True) if stored])
+    return {f"heard_{name}": column for name, column in zip(names, measures.T, strict=True)}
 
 
 def _not_cached(config: Config, count: str, recipe: Recipe, command: str) -> ConfigError:
     return ConfigError(f"{config.name}: {count} no cached {recipe.label} features. Run: {command}")
 
 
-def _read_copies(store: FeatureStore, keys: Sequence[bytes], own: Features) -> Features:
+def _read_copies(store: FeatureStore, keys: Sequence[bytes], clips: Features) -> Features:
     """Return a variant's features; a clip of which no copy could be made (sped up, it was too short) comes itself."""
-    there = store.has(keys)
-    if there.all():
+    has_copy = store.has(keys)
+    if has_copy.all():
         return store.read(keys)
-    if not there.any():
-        return own
-    made = store.read([k for k, stored in zip(keys, there, strict=True) if stored])
-    if isinstance(own, Frames):
+    if not has_copy.any():
+        return clips
+    made = store.read([k for k, stored in zip(keys, has_copy, strict=True) if stored])
+    if isinstance(clips, Frames):
         copies = iter(made.clips)
-        return Frames([next(copies) if stored else clip for clip, stored in zip(own.clips, there, strict=True)])
-    found = own.copy()
-    found[there] = made
-    return found
+        return Frames([next(copies) if stored else clip for clip, stored in zip(clips.clips, has_copy, strict=True)])
+    vectors = clips.copy()
+    vectors[has_copy] = made
+    return vectors
 
 
 def exported(config: Config, features: Path, *, command: str) -> Sequence[dict]:

@@ -63,6 +63,6 @@ def scan(config: Config, limit: int | None = None, known: Read | None = None) ->
         )
     scans = []
     for entry, (utterances, rejected) in zip(config.corpora, read, strict=True):
-        own = [by_id[u.id] for u in utterances if u.id in by_id]
-        scans.append(Scan(entry, corpora.find(entry, config.data_folder()), utterances, own, rejected))
+        some = [by_id[u.id] for u in utterances if u.id in by_id]
+        scans.append(Scan(entry, corpora.find(entry, config.data_folder()), utterances, some, rejected))
     return scans

@@ -1,9 +1,9 @@
 """The feature store: what was extracted once is read from disk, by content and by recipe.
 
-One folder a recipe, in it a few uncompressed Arrow IPC files ("segments") sorted by key, opened by
+One folder per recipe, in it a few uncompressed Arrow IPC files ("segments") sorted by key, opened by
 memory map. A row is a clip: ``key``, the 16-byte digest of its decoded audio, and ``features``, a
 list of dims float32 (vectors) or a list of such lists (frames). The schema carries the recipe and
-the feature names. Segments appear whole or not at all (written aside, then renamed), so a killed
+the feature names. Segments appear whole or not at all (written beside, then renamed), so a killed
 run leaves nothing behind but what it had finished.
 """
 
@@ -55,7 +55,7 @@ def key(digest: str) -> bytes:
 
 
 class FeatureStore:
-    """The cached features of one recipe. Opening costs one memory map a segment, whatever they hold."""
+    """The cached features of one recipe. Opening costs one memory map per segment, whatever they hold."""
 
     def __init__(self, root: Path, recipe: Recipe):
         self.recipe = recipe
@@ -81,7 +81,7 @@ class FeatureStore:
 
     @property
     def names(self) -> list[str]:
-        """Return one name a dimension, as written when the features were made."""
+        """Return the name of each dimension, as written when the features were made."""
         return self._segments[0].names
 
     def lock(self) -> FileLock:
@@ -116,8 +116,8 @@ class FeatureStore:
             return Frames([self._segments[s].row(r) for s, r in zip(where, row, strict=True)])
         vectors = np.empty((len(row), len(self.names)), np.float32)
         for number in np.unique(where):
-            mine = where == number
-            vectors[mine] = self._segments[number].values[row[mine]]
+            rows_here = where == number
+            vectors[rows_here] = self._segments[number].values[row[rows_here]]
         return vectors
 
     def write(self, prefix: str, clips: Mapping[bytes, np.ndarray], names: Sequence[str]) -> None:
@@ -128,13 +128,13 @@ class FeatureStore:
         table = _batch(keys, [clips[k] for k in keys], names, self.recipe)
         self.folder.mkdir(parents=True, exist_ok=True)
         final = self.folder / f"{prefix}-{uuid.uuid4().hex[:12]}.arrow"
-        aside = final.with_suffix(".part")
-        with aside.open("wb") as file:
+        part = final.with_suffix(".part")
+        with part.open("wb") as file:
             with pa.ipc.new_file(file, table.schema) as writer:
                 writer.write_batch(table)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, final)
+        os.replace(part, final)
         self._segments.append(_Segment(final))
 
     def compact(self, prefix: str) -> None:
@@ -190,9 +190,9 @@ def _column(clips: Sequence[np.ndarray], dims: int, *, frames: bool) -> pa.Array
 
 
 def export(store: FeatureStore, clips: Iterable[Mapping], path: Path) -> None:
-    """Write a Parquet file: a row a clip, its facts (id, speaker, emotion, ...) and then its features.
+    """Write a Parquet file: one row per clip, its facts (id, speaker, emotion, ...) and then its features.
 
-    Vectors give one column a feature; frames give one column ``frames`` of lists, and the feature names
+    Vectors give one column per feature; frames give one column ``frames`` of lists, and the feature names
     are in the schema's metadata.
 
     Raises:

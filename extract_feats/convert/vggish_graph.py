@@ -38,7 +38,7 @@ def build(variables: Mapping[str, np.ndarray]) -> "ModelProto":
         nodes.append(helper.make_node(kind, [x, *inputs], [f"t{len(nodes)}"], **attributes))
         x = nodes[-1].output[0]
 
-    def own(name: str, axes: tuple[int, ...]) -> tuple[str, str]:
+    def weights_of(name: str, axes: tuple[int, ...]) -> tuple[str, str]:
         constants[f"{name}_w"] = np.ascontiguousarray(variables[f"vggish/{name}/weights"].transpose(axes))
         constants[f"{name}_b"] = variables[f"vggish/{name}/biases"]
         return f"{name}_w", f"{name}_b"
@@ -46,13 +46,13 @@ def build(variables: Mapping[str, np.ndarray]) -> "ModelProto":
     add("Unsqueeze", "channel")  # (B, 1, 96, 64)
     for stage in STAGES:
         for name in stage:
-            add("Conv", *own(name, (3, 2, 0, 1)), pads=[1, 1, 1, 1])
+            add("Conv", *weights_of(name, (3, 2, 0, 1)), pads=[1, 1, 1, 1])
             add("Relu")
         add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
     add("Transpose", perm=[0, 2, 3, 1])  # (B, 6, 4, 512): the checkpoint's order
     add("Flatten")
     for name in DENSE:
-        add("Gemm", *own(name, (0, 1)))
+        add("Gemm", *weights_of(name, (0, 1)))
         if name != DENSE[-1]:
             add("Relu")
     nodes[-1].output[0] = EMBEDDING

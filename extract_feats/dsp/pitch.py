@@ -65,10 +65,10 @@ def fundamental(
     """
     n_fft = len(window)
     first, last = int(rate / fmax), min(int(rate / fmin) + 2, n_fft // 2)
-    heard = power.copy()
-    heard[:, : int(np.ceil(0.5 * fmin * n_fft / rate)) + 1] = 0  # hum and offset correlate at every lag
+    voiced = power.copy()
+    voiced[:, : int(np.ceil(0.5 * fmin * n_fft / rate)) + 1] = 0  # hum and offset correlate at every lag
     taper = scipy.fft.irfft(np.abs(scipy.fft.rfft(window)) ** 2)
-    correlation = scipy.fft.irfft(heard, axis=1)[:, : last + 1]
+    correlation = scipy.fft.irfft(voiced, axis=1)[:, : last + 1]
     energy = correlation[:, :1].copy()
     correlation = correlation / np.maximum(energy, np.finfo(np.float32).tiny) / (taper[: last + 1] / taper[0])
     lag = np.arange(first, last)

@@ -103,13 +103,13 @@ def _stamped(path: Path) -> tuple[Path, int, int]:
 
 @lru_cache
 def _digest(stamped: tuple[tuple[Path, int, int], ...]) -> str:
-    found = hashlib.blake2b(digest_size=8)
+    hashed = hashlib.blake2b(digest_size=8)
     for path, size, _ in stamped:
-        found.update(f"{size} ".encode())
+        hashed.update(f"{size} ".encode())
         with path.open("rb") as file:
             while block := file.read(BLOCK_BYTES):
-                found.update(block)
-    return found.hexdigest()
+                hashed.update(block)
+    return hashed.hexdigest()
 
 
 @lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""Files from the web: resumed where a connection broke, checked, there whole or not at all."""
+"""Files from the web: resumed where a connection broke, checked, complete or not at all."""
 
 import hashlib
 import os
@@ -52,15 +52,15 @@ def fetch(
             break
         except requests.RequestException as error:
             if attempt == tries:
-                there = part.stat().st_size if part.exists() else 0
+                received = part.stat().st_size if part.exists() else 0
                 raise DataError(
-                    f"{url}: no connection, or lost after {there} bytes ({_reason(error)}). "
+                    f"{url}: no connection, or lost after {received} bytes ({_reason(error)}). "
                     "Run the same command again: it goes on there."
                 ) from error
             time.sleep(wait * 2 ** (attempt - 1))
-    if md5 and (found := _md5(part)) != md5:
+    if md5 and (digest := _md5(part)) != md5:
         part.unlink()
-        raise DataError(f"{url}: its MD5 is {found}, not {md5} as published; it was removed. Run the command again.")
+        raise DataError(f"{url}: its MD5 is {digest}, not {md5} as published; it was removed. Run the command again.")
     os.replace(part, to)
 
 

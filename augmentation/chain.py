@@ -16,7 +16,11 @@ def augment(
     *,
     steps: list[Section] = [{"name": "speed"}, {"name": "gaussian_noise"}],
 ) -> np.ndarray:
-    """Return the wave (m,) float32 after every step, ``{name, argument: value}``, in this order."""
+    """Return the wave (m,) float32 after every step.
+
+    Args:
+        steps: augmentations on audio, ``{name, argument: value}`` each, in their order.
+    """
     for step in steps:
         wave = applied(step, wave, rate, rng)
     return wave

@@ -9,5 +9,9 @@ ON = "either"
 
 
 def augment(clips, targets, rng: np.random.Generator, *, deviation: float = 0.1):
-    """Add noise of this deviation, in units of the features' own."""
+    """Add Gaussian noise to every value.
+
+    Args:
+        deviation: of the noise; 1 is the standard deviation of the features.
+    """
     return [clip + np.float32(deviation) * rng.standard_normal(clip.shape, np.float32) for clip in clips], targets

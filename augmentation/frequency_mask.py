@@ -1,4 +1,4 @@
-"""Runs of dimensions set to the mean, 0: bands, where the features are a spectrum.
+"""Runs of neighbouring dimensions set to the mean, 0; of a spectrum these are frequency bands.
 
 SpecAugment, Park et al. 2019, doi 10.21437/Interspeech.2019-2680.
 """
@@ -11,5 +11,10 @@ ON = "frames"
 
 
 def augment(clips, targets, rng: np.random.Generator, *, count: int = 2, share: float = 0.1):
-    """Blank ``count`` runs of up to ``share`` of the dimensions of each clip."""
+    """Set runs of neighbouring dimensions of each clip to 0.
+
+    Args:
+        count: runs per clip.
+        share: of the dimensions that a run may cover at most, 0 to 1.
+    """
     return [masked(clip.T, rng, count, share).T for clip in clips], targets

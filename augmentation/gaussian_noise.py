@@ -9,7 +9,11 @@ VERSION = "1"
 
 
 def augment(wave: np.ndarray, rate: int, rng: np.random.Generator, *, snr_db: Range = [10.0, 30.0]) -> np.ndarray:
-    """Return wave and noise, (n,) float32. snr_db: dB of the wave's mean power over the noise's."""
+    """Return the wave with noise, (n,) float32.
+
+    Args:
+        snr_db: signal-to-noise ratio: dB of the wave's mean power over the noise's.
+    """
     return mixed(wave, rng.standard_normal(len(wave), np.float32), rng.uniform(*snr_db))
 
 

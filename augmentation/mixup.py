@@ -9,7 +9,11 @@ ON = "either"
 
 
 def augment(clips, targets, rng: np.random.Generator, *, alpha: float = 0.2):
-    """Mix each clip with another of the batch, shares drawn from Beta(alpha, alpha); the longer one's length counts."""
+    """Mix each clip with another one of the batch; the length is that of the longer one.
+
+    Args:
+        alpha: of the distribution Beta(alpha, alpha) of the shares; the larger, the nearer to equal shares.
+    """
     partners = rng.permutation(len(clips))
     shares = rng.beta(alpha, alpha, len(clips)).astype(np.float32)
     mixed = [_mixed(clip, clips[other], share) for clip, other, share in zip(clips, partners, shares, strict=True)]

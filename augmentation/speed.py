@@ -14,7 +14,11 @@ LIMITS = {"factor": (0.25, 4.0)}
 
 
 def augment(wave: np.ndarray, rate: int, rng: np.random.Generator, *, factor: Range = [0.9, 1.1]) -> np.ndarray:
-    """Return (n / factor,) float32: every frequency times factor, the duration divided by it."""
+    """Return (n / factor,) float32: every frequency times factor, the duration divided by it.
+
+    Args:
+        factor: of the speed; above 1 is faster, 0.25 to 4.
+    """
     return faster(wave, rate, rng.uniform(*factor))
 
 

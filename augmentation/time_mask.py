@@ -9,7 +9,12 @@ ON = "frames"
 
 
 def augment(clips, targets, rng: np.random.Generator, *, count: int = 2, share: float = 0.1):
-    """Blank ``count`` spans of up to ``share`` of each clip."""
+    """Set spans of frames of each clip to 0.
+
+    Args:
+        count: spans per clip.
+        share: of the clip that a span may cover at most, 0 to 1.
+    """
     return [masked(clip, rng, count, share) for clip in clips], targets
 
 

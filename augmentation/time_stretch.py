@@ -15,7 +15,11 @@ HOP, SEARCH = 0.02, 0.01  # seconds; frames are two hops, and a search each way 
 
 
 def augment(wave: np.ndarray, rate: int, rng: np.random.Generator, *, factor: Range = [0.8, 1.2]) -> np.ndarray:
-    """Return (round(factor * n),) float32: factor is the new length over the old, above 1 is slower."""
+    """Return (round(factor * n),) float32.
+
+    Args:
+        factor: the new length over the old one; above 1 is slower, 0.25 to 4.
+    """
     return stretched(wave, rate, rng.uniform(*factor))
 
 

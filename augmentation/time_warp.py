@@ -1,4 +1,4 @@
-"""A random place of the clip moved in time, what lies before and behind it stretched or squeezed.
+"""One moment of the clip moved in time; the parts before and after it are stretched or compressed.
 
 SpecAugment, Park et al. 2019, doi 10.21437/Interspeech.2019-2680, with linear interpolation.
 """
@@ -9,7 +9,11 @@ ON = "frames"
 
 
 def augment(clips, targets, rng: np.random.Generator, *, share: float = 0.1):
-    """Move a place in the middle half of each clip by up to ``share`` of its length."""
+    """Move one moment in the middle half of each clip.
+
+    Args:
+        share: of the clip's length by which it is moved at most, 0 to 1.
+    """
     return [_warped(clip, rng, share) for clip in clips], targets
 
 

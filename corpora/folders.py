@@ -14,8 +14,8 @@ from pathlib import Path
 from corpora.base.utterance import Rejected, Utterance, walk
 from utils.errors import ConfigError, DataError
 
-SOURCE = "Sort your own clips, a folder an emotion, so that <root>/angry/anna_01.wav lies below $SER_DATA."
-GRAMMAR = "a folder an emotion, e.g. angry/anna_01.wav"
+SOURCE = "Sort your own clips, one folder per emotion, so that <root>/angry/anna_01.wav lies below $SER_DATA."
+GRAMMAR = "one folder per emotion, e.g. angry/anna_01.wav"
 NAMED_BY_FOLDER = True
 
 

@@ -1,4 +1,4 @@
-"""A table of clips: CSV, TSV or parquet, one row a clip, in your own column names and your own words.
+"""A table of clips: CSV, TSV or parquet, one row per clip, with your own column names and labels.
 
     {name: manifest, root: nemo, file: data.tsv, path: file_id, emotion: emotion, speaker: speaker_id}
 

@@ -1,4 +1,4 @@
-"""The commands of the zoo, found by their files, and their argparse parsers."""
+"""The commands of the zoo, read from their files, and their argparse parsers."""
 
 import argparse
 import ast
@@ -11,7 +11,7 @@ from utils.errors import ConfigError
 from utils.plugins import ROOT
 
 PACKAGES = ("corpora", "extract_feats", "models", "evaluation", "utils")
-FIRST = ("preprocess", "train", "predict")  # in the order they are used; the others follow by name
+FIRST = ("preprocess", "train", "predict")  # in the order of their use; the others follow by name
 
 
 @lru_cache
@@ -26,7 +26,7 @@ def names() -> dict[str, str]:
     files = [f for package in PACKAGES for f in (ROOT / package).glob("*.py")]
     files += [f for package in PACKAGES for f in (ROOT / package).glob("*/__main__.py")]  # a folder run as a command
     for file in files:
-        if _main(file) and "__main__" in file.read_text(encoding="utf8"):
+        if _has_main(file) and "__main__" in file.read_text(encoding="utf8"):
             module = file.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__main__")
             modules[module] = f"python -m {module}"
     return scripts | dict(sorted(modules.items()))
@@ -39,14 +39,20 @@ def path(module: str) -> Path:
 
 
 def docstring(module: str) -> str:
-    """Return what a command's file says of itself."""
+    """Return the docstring of a command's file."""
     return ast.get_docstring(ast.parse(path(module).read_text(encoding="utf8"))) or ""
 
 
 @lru_cache
 def parser(module: str) -> argparse.ArgumentParser | None:
-    """Return the parser that a command's main builds, caught where it would begin to parse; None if it has none."""
-    if not _main(path(module)):
+    """Return the parser that a command's main builds; None if it has none.
+
+    Main is called, and stopped where it begins to parse.
+
+    Raises:
+        ConfigError: its main ends without parsing its arguments.
+    """
+    if not _has_main(path(module)):
         return None
 
     def catch(self, *_):
@@ -56,9 +62,9 @@ def parser(module: str) -> argparse.ArgumentParser | None:
         try:
             importlib.import_module(".".join(path(module).relative_to(ROOT).with_suffix("").parts)).main([])
         except _Caught as caught:
-            found = caught.args[0]
-            found.prog = names()[module]
-            return found
+            (built,) = caught.args
+            built.prog = names()[module]
+            return built
     raise ConfigError(f"{path(module)}: its main must begin by parsing its arguments.")
 
 
@@ -66,7 +72,7 @@ class _Caught(Exception):
     """Carries a parser out of the main that built it."""
 
 
-def _main(source: Path) -> bool:
+def _has_main(source: Path) -> bool:
     """Whether a file has a main that takes the arguments of a command line."""
     functions = ast.parse(source.read_text(encoding="utf8")).body
     return any(isinstance(f, ast.FunctionDef) and f.name == "main" and f.args.args for f in functions)

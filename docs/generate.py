@@ -1,6 +1,6 @@
-"""The pages that are made of the source: commands, config keys, plug-ins, experiments, the glossary.
+"""The pages that are generated from the source: commands, config keys, plug-ins, experiments, the glossary.
 
-Nothing of them lies in git. A new plug-in, option or key has its page or row at the next build, with no edit here.
+They are not stored in git. A new plug-in, option or key gets its page or row at the next build, without an edit here.
 """
 
 import os
@@ -17,20 +17,20 @@ ENVIRONMENT = """## Environment
 
 | variable | meaning |
 |---|---|
-| `SER_DATA` | folder below which relative corpus roots lie; `data/` in the checkout unless set |
+| `SER_DATA` | folder of the corpora; relative roots of a config are below it; `data/` in the checkout unless set |
 | `SER_PRETRAINED` | folder of pretrained encoders; `pretrained/` in the checkout unless set |
 | `SER_CHECKPOINTS` | folder of the checkpoints that the web page offers; `checkpoints/` in the checkout unless set |
-| `KERAS_BACKEND` | `jax` trains the networks on JAX instead of TensorFlow |"""
-PLUGINS = {"corpora": "corpora", "features": "features", "model": "models", "augment": "augmentation"}  # key: pages
+| `KERAS_BACKEND` | `jax`: train the networks on JAX instead of TensorFlow |"""
+FOLDERS = {pages.key: pages.folder for pages in plugin_pages.KINDS.values()}  # a config's key -> pages of its plug-ins
 
 
 @lru_cache
 def pages() -> dict[str, str]:
     """Return path below docs/ -> Markdown of every generated page, in the order of the nav."""
-    found = {"scripts/index.md": _scripts()}
-    found |= {f"scripts/{name}.md": _script(name) for name in commands.names()}
-    found |= {"config.md": _config(), "experiments.md": _experiments(), "glossary.md": _glossary()}
-    return found | plugin_pages.pages()
+    made = {"scripts/index.md": _scripts()}
+    made |= {f"scripts/{name}.md": _script(name) for name in commands.names()}
+    made |= {"config.md": _config(), "experiments.md": _experiments(), "glossary.md": _glossary()}
+    return made | plugin_pages.pages()
 
 
 def _scripts() -> str:
@@ -39,16 +39,16 @@ def _scripts() -> str:
         parser = commands.parser(name)
         about = parser.description if parser else commands.docstring(name)
         rows.append([f"[`{call}`]({name}.md)", words.markdown(about.partition("\n")[0])])
-    told = (
-        "They run from the checkout; `--help` says what a page says. Exit status: 0 done, 1 some data failed after "
-        "all was tried, 2 a wrong option or config. A user's error is one line on stderr."
+    introduction = (
+        "Run the commands in the checkout; `--help` shows the same text as these pages. Exit status: 0 done, 1 some "
+        "data failed after all was tried, 2 a wrong option or config. A user's error is one line on stderr."
     )
-    return words.page("Commands", told, words.table(["command", "what it does"], rows))
+    return words.page("Commands", introduction, words.table(["command", "what it does"], rows))
 
 
 def _script(name: str) -> str:
     parser, call = commands.parser(name), commands.names()[name]
-    if parser is None:  # a page of its own kind; its file says how it is started
+    if parser is None:  # such as the web page, whose docstring says how it is started
         return words.page(f"{name}.py", words.markdown(commands.docstring(name)))
     with mock.patch.dict(os.environ, COLUMNS="80"):
         usage = parser.format_usage()
@@ -77,15 +77,15 @@ def _meaning(action) -> str:
 
 
 def _config() -> str:
-    told = (
-        "One YAML file is one complete experiment; `--set KEY=VALUE` overrides a key from the command line, places in "
-        "lists counted from 0: `--set split.folds=10 --set corpora.0.root=EMO-DB`. What is left out has the default. A "
-        "mistyped key is refused with the nearest valid one.\n\n```yaml\n"
+    introduction = (
+        "One YAML file is one complete experiment. `--set KEY=VALUE` overrides a key from the command line; entries of "
+        "lists are counted from 0: `--set split.folds=10 --set corpora.0.root=EMO-DB`. A key that is left out has its "
+        "default. A mistyped key is an error that names the nearest valid key.\n\n```yaml\n"
         + (ROOT / "config/demo_bilstm.yaml").read_text(encoding="utf8").strip()
         + "\n```"
     )
     sections = {key: field.annotation for key, field in configs.Config.model_fields.items() if is_section(field)}
-    parts = [told, "## The experiment", _keys(configs.Config, "", sections)]
+    parts = [introduction, "## The experiment", _keys(configs.Config, "", sections)]
     for key, section in sections.items():
         parts += [f"## {key}", section.__doc__, _keys(section, f"{key}.", {})]
     return words.page("Config keys", *parts, ENVIRONMENT)
@@ -104,7 +104,7 @@ def _keys(section: type, prefix: str, nested: dict) -> str:
             continue
         default = "*must be given*" if field.is_required() else words.default(field.default)
         about = words.escaped(field.description)
-        about += f": [which]({PLUGINS[key]}/index.md)" if key in PLUGINS and not prefix else ""
+        about += f": [list]({FOLDERS[key]}/index.md)" if key in FOLDERS and not prefix else ""
         rows.append([f"`{prefix}{key}`", words.field_type(section, key), default, about])
     return words.table(["key", "type", "default", "meaning"], rows)
 
@@ -114,21 +114,21 @@ def _experiments() -> str:
     for name, raw in plugin_pages.experiments().items():
         first = (ROOT / "config" / name).read_text(encoding="utf8").partition("\n")[0]
         about = first.removeprefix("#").strip() if first.startswith("#") else ""
-        heard = raw["features"]["name"] if raw.get("features") else ""
+        feature = raw["features"]["name"] if raw.get("features") else ""
         used = [("corpora", entry["name"]) for entry in raw["corpora"]]
-        used += [("features", heard)] * bool(heard) + [("models", raw["model"]["name"])]
+        used += [("features", feature)] * bool(feature) + [("models", raw["model"]["name"])]
         linked = ", ".join(f"[{plugin}]({folder}/{plugin}.md)" for folder, plugin in used)
         rows.append([f"`{name}`", linked, words.escaped(about)])
-    told = "The files of `config/`, each a whole experiment: `python train.py --config config/NAME.yaml`."
-    return words.page("Experiments", told, words.table(["`config/`", "made of", "what it is"], rows))
+    introduction = "Each file of `config/` is a whole experiment: `python train.py --config config/NAME.yaml`."
+    return words.page("Experiments", introduction, words.table(["`config/`", "uses", "what it is"], rows))
 
 
 def _glossary() -> str:
     from evaluation.scores import glossary
 
     rows = [[term.name, f"`{key}`", words.escaped(term.meaning)] for key, term in glossary.TERMS.items()]
-    told = (
+    introduction = (
         "Every number of `report.html`, `metrics.json`, the workbook and the model card. How to read them together: "
         "[Reading a report](report.md)."
     )
-    return words.page("Glossary", told, words.table(["number", "key", "meaning"], rows))
+    return words.page("Glossary", introduction, words.table(["number", "key", "meaning"], rows))

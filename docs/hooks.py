@@ -1,4 +1,4 @@
-"""What MkDocs calls while it builds: adds the pages that docs/generate.py makes of the source, also to the nav."""
+"""MkDocs calls these functions while it builds: they add the pages that docs/generate.py makes, also to the nav."""
 
 import sys
 from pathlib import Path
@@ -27,14 +27,14 @@ def on_files(files, config):
 
 def _expanded(entry, paths: list[str]):
     if isinstance(entry, dict):
-        return {title: found for title, value in entry.items() if (found := _expanded(value, paths))}
+        return {title: below for title, value in entry.items() if (below := _expanded(value, paths))}
     if not isinstance(entry, list):
         return entry
-    found = []
+    pages = []
     for part in entry:
         if isinstance(part, str) and part.endswith("/*"):
             folder = part.removesuffix("*")
-            found += [path for path in paths if path.startswith(folder) and path != f"{folder}index.md"]
+            pages += [path for path in paths if path.startswith(folder) and path != f"{folder}index.md"]
         elif below := _expanded(part, paths):
-            found.append(below)
-    return found
+            pages.append(below)
+    return pages

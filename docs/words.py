@@ -1,4 +1,4 @@
-"""Python's words in a reader's: types, defaults, docstrings and tables as Markdown."""
+"""Python's types, defaults, docstrings and tables as Markdown for readers."""
 
 import ast
 import json
@@ -55,12 +55,12 @@ def _linked(text: str) -> str:
     return ARXIV.sub(r"[arXiv \1](https://arxiv.org/abs/\1)", text)
 
 
-def _doi(found: re.Match) -> str:
-    """A doi ends before the punctuation and the bracket of the sentence it stands in, but may hold brackets itself."""
-    name = found[1].rstrip(".,;:")
+def _doi(match: re.Match) -> str:
+    """Return the link; a doi ends before the punctuation and the bracket of its sentence, but may contain brackets."""
+    name = match[1].rstrip(".,;:")
     while name.endswith(")") and name.count(")") > name.count("("):
         name = name[:-1].rstrip(".,;:")
-    return f"[doi {name}](<https://doi.org/{name}>){found[1][len(name) :]}"
+    return f"[doi {name}](<https://doi.org/{name}>){match[1][len(name) :]}"
 
 
 def default(value: Any) -> str:
@@ -78,7 +78,7 @@ def type_of(annotation: str) -> str:
     >>> type_of("Literal['db', 'ln'] | None"), type_of("list[int]")
     ('`db` or `ln` or `null`', 'list of whole numbers')
     """
-    return _spoken(ast.parse(annotation, mode="eval").body)
+    return _in_words(ast.parse(annotation, mode="eval").body)
 
 
 def field_type(section: type, key: str) -> str:
@@ -90,9 +90,9 @@ def field_type(section: type, key: str) -> str:
     return ", ".join([type_of(name), *limits])
 
 
-def _spoken(node: ast.expr) -> str:
+def _in_words(node: ast.expr) -> str:
     if isinstance(node, ast.BinOp):
-        return _either([_spoken(part) for part in _alternatives(node)])
+        return _either([_in_words(part) for part in _alternatives(node)])
     if isinstance(node, ast.Constant):
         return "`null`" if node.value is None else f"`{node.value}`"
     if isinstance(node, ast.Name):
@@ -102,13 +102,13 @@ def _spoken(node: ast.expr) -> str:
     if kind == "dict":
         return TYPES["dict"]
     if kind == "list":
-        inner = _spoken(parts[0])
+        inner = _in_words(parts[0])
         return (
             f"list of ({inner})"
             if " or " in inner
             else f"list of {inner}{'' if inner.endswith(('`', 'text')) else 's'}"
         )
-    return _either([*map(_spoken, parts), *(["`null`"] if kind == "Optional" else [])])
+    return _either([*map(_in_words, parts), *(["`null`"] if kind == "Optional" else [])])
 
 
 def _either(words: Sequence[str]) -> str:

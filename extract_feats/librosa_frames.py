@@ -1,4 +1,4 @@
-"""Frame descriptors as librosa defines them, from one shared spectrogram a clip.
+"""Frame descriptors with librosa's numbers, computed without importing it, from one spectrogram per clip.
 
 Any selection of mfcc, delta, delta2, centroid, flatness, chroma (12), mel, contrast (7), zcr, rms: the
 columns come in this order, however they are listed. Presets fix the selection and the frame sizes in

@@ -1,4 +1,4 @@
-"""312 functionals of librosa's descriptors over a clip.
+"""312 functionals per clip of descriptors with librosa's numbers, computed without importing it.
 
 Flatness, zero crossings, magnitude, centroid, pitch, tuning and RMS statistics (15), mean, standard
 deviation and maximum of 50 MFCC (150), mean chroma (12), mel (128) and contrast (7): the set of

@@ -71,7 +71,7 @@ def extract(
 
     Args:
         set: of the table above, or under its long name.
-        level: "functionals", a vector a clip, or "lld", the frames that they are made of.
+        level: "functionals", one vector per clip, or "lld", the frames that they are made of.
 
     Raises:
         ConfigError: no such set.

@@ -5,8 +5,30 @@ from pathlib import Path
 
 import pytest
 
+from tests import memory
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports TensorFlow
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # whatever the user's own Keras settings say
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ.setdefault(threads, "1")  # as many workers as cores, so one thread each
+os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # glibc: fewer heaps, less memory that is free but not given back
+
+freed = {"resident": 0}  # bytes after memory was freed last
+
+
+def pytest_collection_finish() -> None:
+    """Every module is loaded now: free what loading left behind."""
+    memory.free()
+    freed["resident"] = memory.resident()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown():
+    """Free memory after a test since which this process has grown much."""
+    yield
+    if memory.resident() > freed["resident"] + memory.GROWTH:
+        memory.free()
+        freed["resident"] = memory.resident()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The web page in Streamlit's own test client: what it answers is what predict.py answers, and what it refuses."""
 
 import csv
-import gc
 import io
 import json
 import os
@@ -19,6 +18,7 @@ import predict
 import preprocess
 import train
 from prediction.predictor import Predictor
+from tests import memory
 from utils import plugins
 from web import inputs, results, state, text, uploads
 
@@ -35,10 +35,7 @@ def main_module(monkeypatch):
 @pytest.fixture(scope="module", autouse=True)
 def quick(zoo):
     """Streamlit collects garbage after every run of the page: a second where TensorFlow and JAX have left their own."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+    memory.free()
 
 
 @pytest.fixture(scope="module")

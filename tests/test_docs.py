@@ -293,7 +293,7 @@ def without_demo_keys(raw: dict, base: dict) -> dict:
 
 ROOMS = "|".join(sorted(path.name for path in ROOT.iterdir() if any(path.glob("*.py"))))
 FILE = re.compile(rf"(?<![\w/.$-])(?:{ROOMS})/(?:[\w./-]*\w/?)?")
-MODULE = re.compile(rf"(?<![\w/.$-])(?:{ROOMS})(?:\.\w+)+(?![\w/])")
+MODULE = re.compile(rf"(?<![\w/.$-])(?:{ROOMS})(?:\.[A-Za-z_]\w*)+(?![\w/.])")  # not a key such as corpora.0.root
 
 
 def is_ours(module: str) -> bool:
@@ -314,6 +314,16 @@ def test_files_and_modules_that_a_document_names_exist(name):
             assert (ROOT / path).exists() or path in EXAMPLE_FILES, f"{name}: {span}"
         for module in MODULE.findall(re.sub(r"\S+/\S*", "", span)):
             assert is_ours(module), f"{name}: {span}"
+
+
+def test_the_python_samples_import_what_exists():
+    notebook = json.loads((ROOT / "examples/quickstart.ipynb").read_text(encoding="utf8"))
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    samples = [re.sub(r"(?m)^%.*$", "", cell) for cell in cells]
+    samples += [block.text for text in documents().values() for block in blocks(text) if block.kind == "python"]
+    nodes = [node for sample in samples for node in ast.walk(ast.parse(sample)) if isinstance(node, ast.ImportFrom)]
+    ours = [f"{node.module}.{alias.name}" for node in nodes for alias in node.names if re.match(ROOMS, node.module)]
+    assert len(ours) > 10 and not [name for name in ours if not is_ours(name)]
 
 
 def slug(heading: str) -> str:

@@ -109,7 +109,7 @@ def test_the_recipe_is_made_of_the_parts_recipes(tmp_path):
     ("parts", "says"),
     [
         ([LOGMEL], "two parts or more, got 1"),
-        ([LOGMEL, {"name": "librosa_stats"}], "librosa_stats gives one vector a clip"),
+        ([LOGMEL, {"name": "librosa_stats"}], "librosa_stats gives one vector per clip"),
         ([LOGMEL, {"name": "opensmile"}], "level: lld"),
         ([LOGMEL, {"name": "fusion"}], "fusion does not say when"),
     ],

@@ -97,7 +97,10 @@ def finished(folder: Path, name: str, *, wrong: int) -> None:
     for number, (clip, speaker, truth) in enumerate(clips):
         predicted = {"angry": "sad", "sad": "angry"}[truth] if number < wrong else truth
         rows.append([clip, speaker, truth, predicted, 1, *((0.75, 0.25) if predicted == "angry" else (0.25, 0.75))])
-    protocol = {"by": "speaker", "folds": 2, "n_folds": 2, "speaker_disjoint": True, "limit": None, "tuned": False}
+    protocol = {
+        "by": "speaker", "folds": 2, "n_folds": 2, "speaker_disjoint": True, "limit": None, "tuned": False,
+        "validation": "",
+    }  # fmt: skip
     metrics = {
         "name": name, "labels": ["angry", "sad"], "protocol": protocol, "n_clips": 8, "n_speakers": 4,
         "uar": 1 - wrong / 8, "uar_ci95": [0.5, 1.0], "accuracy": 1 - wrong / 8, "macro_f1": 0.5, "seconds": 1.0,

@@ -1,6 +1,7 @@
 """Plug-ins: files are read, not imported; defects are one line; listings and mistakes load no framework."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -175,6 +176,14 @@ def test_two_files_of_one_name_are_a_defect(folders):
 @pytest.mark.parametrize("kind", plugins.KINDS)
 def test_no_file_of_ours_is_broken(kind):
     assert plugins.broken(kind) == {}
+
+
+@pytest.mark.parametrize("kind", ["corpora", "features", "augment"])
+def test_every_argument_is_documented_in_its_own_file(kind):
+    for name, plugin in plugins.every(kind).items():
+        text = getattr(plugin.load(), plugin.kind.function).__doc__
+        for argument in plugin.arguments:
+            assert re.search(rf"^ +(\w+, )*{argument}(, \w+)*: ", text, re.MULTILINE), (name, argument)
 
 
 def test_call_passes_the_arguments_of_the_section():

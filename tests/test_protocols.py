@@ -13,8 +13,8 @@ import preprocess
 from corpora import demo
 from evaluation.splits.folds import draw_folds
 from evaluation.studies import protocols
-from tests.test_experiment import config, written
 from tests.test_train import cached, refused, run  # noqa: F401  (fixtures)
+from tests.toy_runs import config, written
 from utils.errors import ConfigError
 
 

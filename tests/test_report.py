@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import soundfile
 from test_architecture import fresh
-from test_experiment import config, written
 from test_html import PIXEL, Document, stands_alone
 from toy import LABELS, dataset, outcome
 
@@ -19,6 +18,7 @@ from evaluation.checkpoint.finished import read
 from evaluation.pages import excerpts, model_card, report
 from evaluation.report import main
 from evaluation.scores import glossary
+from tests.toy_runs import config, written
 from utils import plugins
 from utils.errors import ConfigError
 

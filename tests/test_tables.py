@@ -6,8 +6,9 @@ import json
 import numpy as np
 import pytest
 from openpyxl import load_workbook
-from test_experiment import config, written
 from toy import LABELS, dataset
+
+from tests.toy_runs import config, written
 
 
 @pytest.fixture(scope="module")

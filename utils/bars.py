@@ -17,10 +17,10 @@ def progress(what: str, unit: str = "clips", *, before: int = 0, quiet: bool = F
     """Yield report(done, total): a bar with rate and time left on a terminal, a plain line every 10 s elsewhere.
 
     Args:
-        what: is done.
-        unit: what is counted.
-        before: how many an earlier call has done, which are not of this one's rate.
-        quiet: no plain lines, because the caller says in lines of its own how far it is.
+        what: the name of the work.
+        unit: the word for what is counted.
+        before: how many an earlier call has done, which do not count for the rate.
+        quiet: no plain lines, because the caller prints lines of its own.
     """
     if _terminal():
         with _bar(what) as (bars, task):
@@ -52,7 +52,7 @@ def _terminal() -> bool:
 
 
 def _speed(rate: float) -> str:
-    """Return steps a second, or seconds a step where it is slower than that.
+    """Return steps per second, or seconds per step if it is slower than one per second.
 
     >>> _speed(12.34), _speed(0.25)
     ('12.3/s', '4.0 s each')
@@ -79,8 +79,8 @@ def _bar(what: str) -> Iterator[tuple]:
 def training(name: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Yield report(line) of a run's training.
 
-    A line a fold stays. Within a fold a terminal shows a bar of its epochs with loss, UAR, seconds an epoch and time
-    left if it does not stop early; a log gets a line every 30 s.
+    One line per fold stays. Within a fold a terminal shows a bar of its epochs with loss, UAR, seconds per epoch and
+    time left if it does not stop early; a log gets a line every 30 s.
     """
     if not _terminal():
         yield _Log(name).say

@@ -1,4 +1,4 @@
-"""What the scripts share: their help, their common options, one-line errors."""
+"""Shared by the scripts: help, common options, one-line errors."""
 
 import argparse
 import errno
@@ -37,7 +37,7 @@ def parser(description: str, *examples: str) -> argparse.ArgumentParser:
 
     Args:
         description: paragraphs, wrapped to the width of the terminal; indented ones are left as they are.
-        examples: whole commands, each at most 78 characters a line.
+        examples: whole commands, at most 78 characters per line.
     """
     shown = "\n".join(f"  {line}" for example in examples for line in example.splitlines())
     head = "example:" if len(examples) == 1 else "examples:"
@@ -59,7 +59,7 @@ def add_experiment_options(to: argparse.ArgumentParser, *, required: bool = True
         help="override a key of --config, e.g. corpora.0.root=EMO-DB",
     )
     to.add_argument("--features", type=Path, default=ROOT / "features", metavar="DIR", help="the cache (features/)")
-    to.add_argument("--limit", type=positive, metavar="N", help="only N clips a class, for a trial")
+    to.add_argument("--limit", type=positive, metavar="N", help="only N clips per class, for a trial")
 
 
 def add_checkpoints_option(to: argparse.ArgumentParser) -> None:
@@ -77,7 +77,7 @@ def positive(text: str) -> int:
 
 
 def jobs(text: str) -> int:
-    """Return a number of processes: 1 or more, or -1 for one a core."""
+    """Return a number of processes: 1 or more, or -1 for one per core."""
     return -1 if text == "-1" else positive(text)
 
 

@@ -49,7 +49,7 @@ def order(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def limit(utterances: Sequence[Utterance], n: int) -> list[Utterance]:
-    """Return n clips a class, in their original order: one of each speaker in turn, speakers sorted.
+    """Return n clips per class, in their original order: one of each speaker in turn, speakers sorted.
 
     Raises:
         ConfigError: n is less than 1.

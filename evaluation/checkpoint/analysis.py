@@ -83,7 +83,7 @@ def lines(metrics: Mapping[str, Any]) -> list[str]:
     out = ["", f"most certain half  {half['accuracy']:.1%} right, top probability {half['below']:.2f} or more"]
     if sets := metrics["conformal"].get("0.9"):
         whose = "unseen" if metrics["protocol"]["speaker_disjoint"] else "seen"
-        held = f"hold the truth for {sets['coverage']:.1%} of {whose} speakers' clips, {sets['mean_size']:.1f} labels"
+        held = f"hold the truth of {sets['coverage']:.1%} of {whose} speakers' clips, {sets['mean_size']:.1f} labels"
         out.append(f"label sets at 90 % {held}")
     judged = {by: column for by, column in metrics["subgroups"].items() if column["worst"] is not None}
     if judged:

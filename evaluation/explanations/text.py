@@ -55,7 +55,7 @@ def _importance(rows: list[Mapping[str, Any]], n_speakers: int) -> list[str]:
         "speakers; and the UAR of that family alone"
     )
     header = ("family", "lost", "features", "p (Holm)", "alone")
-    lines += text_table(header, [_importance_cells(row) for row in rows], left=2, indent=2)
+    lines += text_table(header, [_importance_cells(row) for row in rows], left=(0, 1), indent=2)
     note = (
         "Redundant families can replace each other, so each looks less important: a small loss does not mean that a "
         "family carries no information."

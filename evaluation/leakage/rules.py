@@ -26,7 +26,7 @@ KINDS = {  # purpose -> what it means that it was given a clip of the test part
 WITHIN = ("scale", "balance", "fit", "copies")  # may hold nothing but the training part
 VERDICTS = {
     "clean": "learned from no test clip, test speaker or copy of one",
-    "speaker-dependent": "it learned from test speakers, but from no test clip",
+    "speaker-dependent": "its training data include test speakers",
     "leaks": "the score is too high; do not quote it",
     "not audited": "the record is incomplete",
     "tuned": "settings chosen by this score: quote the held-out one",

@@ -69,7 +69,7 @@ def dataset(config: Config, features: Path, *, command: str, limit: int | None =
     Args:
         features: the features folder.
         command: the preprocess command that an error should name.
-        limit: clips a class, for a trial.
+        limit: clips per class, for a trial.
 
     Raises:
         ConfigError: features are missing; says which command makes them.

@@ -18,8 +18,8 @@ from models import common
 from models.sklearn_model import SklearnModel
 from models.usage import Clips
 from tests.test_ensemble import joint, zoo  # noqa: F401  (a fixture)
-from tests.test_experiment import CNN, config, doubled, written
 from tests.test_variants import marked
+from tests.toy_runs import CNN, config, doubled, written
 from utils.dataset import Dataset
 from utils.errors import ConfigError
 

@@ -180,8 +180,8 @@ def main() -> None:
     os.environ["KERAS_BACKEND"] = options.backend
     print(f"{'network':<14}{options.backend + ' CPU s':>17}{'wall s':>8}{'PyTorch CPU s':>15}{'wall s':>8}{'ratio':>7}")
     for network in [options.only] if options.only else ZOO:
-        found = compare(network, options.epochs)
-        (ours, wall), (theirs, their_wall) = found["zoo"], found["torch"]
+        times = compare(network, options.epochs)
+        (ours, wall), (theirs, their_wall) = times["zoo"], times["torch"]
         print(
             f"{network:<14}{ours:>17.2f}{wall:>8.2f}{theirs:>15.2f}{their_wall:>8.2f}{ours / theirs:>7.2f}", flush=True
         )

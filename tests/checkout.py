@@ -23,8 +23,8 @@ def copy(to: Path) -> Path:
 
 def blocks(text: str) -> list[list[str]]:
     """Return the commands of every block of shell lines, continued lines joined, comments left out."""
-    found = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    lines = [re.sub(r"\\\n\s*", "", block).splitlines() for block in found]
+    result = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [re.sub(r"\\\n\s*", "", block).splitlines() for block in result]
     return [[command for line in block if (command := line.partition("  #")[0].strip())] for block in lines]
 
 

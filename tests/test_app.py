@@ -110,8 +110,8 @@ def words(page) -> str:
 
 def bars(page) -> dict[str, float]:
     """Return what stands beside the bars: label -> percent."""
-    found = [bar.proto.text.rsplit(" ", 1) for bar in page.get("progress")]
-    return {label: float(percent.rstrip("%")) for label, percent in found}
+    result = [bar.proto.text.rsplit(" ", 1) for bar in page.get("progress")]
+    return {label: float(percent.rstrip("%")) for label, percent in result}
 
 
 def pictures(page) -> list:
@@ -163,8 +163,8 @@ def test_attention_is_drawn_over_the_spectrogram(open_page, zoo, clips):
     features = model.recogniser.extractor(clips[0])
     (weights,) = model.predictor.attention([features])
     hop = (len(soundfile.read(clips[0])[0]) / RATE) / len(features)
-    found = re.search(r"Most attention at ([\d.]+) s", pictures(page)[-1].caption)
-    assert len(pictures(page)) == 3 and abs(float(found[1]) - weights.argmax() * hop) <= 2 * hop
+    match = re.search(r"Most attention at ([\d.]+) s", pictures(page)[-1].caption)
+    assert len(pictures(page)) == 3 and abs(float(match[1]) - weights.argmax() * hop) <= 2 * hop
     assert not Predictor(zoo / "plain").has_attention and model.predictor.has_attention
 
 

@@ -78,8 +78,8 @@ def served(command: list[str], **settings: str) -> Iterator[str]:
 def address(zoo, temporary):
     """Return the address of a server of its own, started as the README says."""
     settings = {"SER_CHECKPOINTS": str(zoo), "TMPDIR": str(temporary), "HOME": str(zoo)}
-    with served([sys.executable, "-m", "streamlit", "run", "app.py"], **settings) as found:
-        yield found
+    with served([sys.executable, "-m", "streamlit", "run", "app.py"], **settings) as result:
+        yield result
 
 
 @pytest.fixture(scope="module")
@@ -167,5 +167,5 @@ def test_the_microphone_is_recorded_and_answered(browse, clip):
 
 
 def test_the_script_is_the_same_page_on_a_folder_of_its_own(browse, zoo, tmp_path):
-    with served([sys.executable, "app.py", "--checkpoints", str(zoo)], HOME=str(tmp_path)) as found:
-        browse(at=found).get_by_text("plain", exact=True).first.wait_for()
+    with served([sys.executable, "app.py", "--checkpoints", str(zoo)], HOME=str(tmp_path)) as result:
+        browse(at=result).get_by_text("plain", exact=True).first.wait_for()

@@ -167,8 +167,8 @@ def test_scripts_import_no_script(script):
 def test_only_the_keras_files_import_tensorflow():
     for path in SOURCES:
         inside = name_of(path) in KERAS_FILES | CONVERTERS or name_of(path).startswith(("models/dnn/", "tests/"))
-        found = {n for n in imports(tree(path)) if n.partition(".")[0] in ("tensorflow", "tf_keras", "keras")}
-        assert inside or not found, f"{name_of(path)} imports {sorted(found)}"
+        result = {n for n in imports(tree(path)) if n.partition(".")[0] in ("tensorflow", "tf_keras", "keras")}
+        assert inside or not result, f"{name_of(path)} imports {sorted(result)}"
     assert all((ROOT / name).is_file() for name in KERAS_FILES | CONVERTERS)
 
 
@@ -211,16 +211,16 @@ def test_prediction_loads_nothing_heavy():
         "utils.plots",
         *features,
     ]
-    found, _ = fresh(f"import {', '.join(modules)}")
-    assert not found
+    result, _ = fresh(f"import {', '.join(modules)}")
+    assert not result
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_loads_nothing_heavy(script):
     run = f"runpy.run_path('{script}.py', run_name='__main__')"
     code = f"import runpy, sys\nsys.argv = ['{script}.py', '--help']\ntry: {run}\nexcept SystemExit: pass"
-    found, output = fresh(code)
-    assert not found and output.startswith("usage: ")
+    result, output = fresh(code)
+    assert not result and output.startswith("usage: ")
 
 
 def texts() -> list[Path]:
@@ -248,10 +248,10 @@ def texts() -> list[Path]:
 def test_no_file_names_a_machine_or_a_registry():
     folders = "|".join(("work", "root", "home", "Users", "tmp" + "/w"))
     hosts = "|".join(("pypi" + r"\.org", "python" + r"hosted\.org", "conda" + r"\.anaconda", "pypi" + "-more"))
-    found = re.compile(r"(?<![\w.$})>-])/(?:" + folders + r")/|\b(?:" + hosts + r")\b")
-    assert found.search("see /" + "home/anna/x") and found.search("https://pypi" + ".org/simple")
+    result = re.compile(r"(?<![\w.$})>-])/(?:" + folders + r")/|\b(?:" + hosts + r")\b")
+    assert result.search("see /" + "home/anna/x") and result.search("https://pypi" + ".org/simple")
     files = texts()
     assert {"Makefile", "train.py", "run", "requirements.txt"} <= {path.name for path in files}
     for path in files:
-        match = found.search(path.read_text(encoding="utf8"))
+        match = result.search(path.read_text(encoding="utf8"))
         assert not match, f"{name_of(path)}: {match.group()}"

@@ -40,7 +40,7 @@ def has_attention(name: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def found() -> list[str]:
+def attention_networks() -> list[str]:
     return [name for name in NETWORKS if has_attention(name)]
 
 
@@ -60,15 +60,15 @@ def shipped(model, folder) -> Predictor:
     return Predictor(folder, threads=1)
 
 
-def test_every_network_is_looked_at_and_the_error_names_those_with_attention(found):
-    assert {"bilstm", "cnn_lstm_attention", "transformer", "stacked_cnn_attention_lstm"} <= set(found)
+def test_every_network_is_looked_at_and_the_error_names_those_with_attention(result):
+    assert {"bilstm", "cnn_lstm_attention", "transformer", "stacked_cnn_attention_lstm"} <= set(result)
     named = str(attention_error("lstm")).partition("no weights. ")[2].removesuffix(" have.")
-    assert [part.partition(" ")[0] for part in named.split(", ")] == found
+    assert [part.partition(" ")[0] for part in named.split(", ")] == result
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_weights_are_of_the_clips_own_frames_and_the_same_from_every_file(name, found, tmp_path):
-    if name not in found:
+def test_weights_are_of_the_clips_own_frames_and_the_same_from_every_file(name, result, tmp_path):
+    if name not in result:
         model = model_class({"name": name})(attentive(name), LABELS, seed=1)
         model.mean_, model.std_, model.frames_ = *np.float32([[0] * 32, [1] * 32]), True
         model.networks_ = [model._build()]
@@ -104,13 +104,13 @@ def test_the_shares_of_steps_are_known():
 
     mask = np.arange(8) < np.array([[7], [4]])
     pooled = np.float32([[0.4, 0.6], [1.0, 0.0]])  # pools of 4: the second one of the first clip has 3 real frames
-    found = np.asarray(SpreadWeights(4, 4)(pooled, mask))
-    np.testing.assert_allclose(found, [[0.1] * 4 + [0.2] * 3 + [0], [0.25] * 4 + [0] * 4], rtol=1e-6)
+    result = np.asarray(SpreadWeights(4, 4)(pooled, mask))
+    np.testing.assert_allclose(result, [[0.1] * 4 + [0.2] * 3 + [0], [0.25] * 4 + [0] * 4], rtol=1e-6)
     chunks = np.float32(
         [[0.5, 0.5, 0.0]]
     )  # chunks of 4 every 2: the third is not whole, its frames count in the second
-    found = np.asarray(SpreadWeights(4, 2)(chunks, np.arange(8)[None] < 7))
-    np.testing.assert_allclose(found, [[0.125, 0.125, 0.25, 0.25, 0.125, 0.125, 0, 0]], rtol=1e-6)
+    result = np.asarray(SpreadWeights(4, 2)(chunks, np.arange(8)[None] < 7))
+    np.testing.assert_allclose(result, [[0.125, 0.125, 0.25, 0.25, 0.125, 0.125, 0, 0]], rtol=1e-6)
 
 
 def test_each_step_covers_the_frames_that_its_mask_saw():

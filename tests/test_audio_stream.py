@@ -85,6 +85,6 @@ def test_samples_on_a_pipe_need_a_rate():
 
 def test_pieces_keep_every_sample():
     blocks = [np.arange(a, b)[:, None] for a, b in itertools.pairwise([0, 1, 9, 9, 30, 31])]
-    found = list(stream.pieces(blocks, 4))
-    assert [len(piece) for piece in found] == [4] * 7 + [3]
-    np.testing.assert_array_equal(np.concatenate(found)[:, 0], np.arange(31))
+    result = list(stream.pieces(blocks, 4))
+    assert [len(piece) for piece in result] == [4] * 7 + [3]
+    np.testing.assert_array_equal(np.concatenate(result)[:, 0], np.arange(31))

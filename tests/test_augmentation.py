@@ -31,18 +31,18 @@ def test_contract(name, kind):
     clips, targets = batch(kind)
     before = [clip.copy() for clip in clips]
     module = STEPS[name].load()
-    found, wanted = module.augment(clips, targets, np.random.default_rng(5))
+    result, wanted = module.augment(clips, targets, np.random.default_rng(5))
     again, same = module.augment(clips, targets, np.random.default_rng(5))
     other, _ = module.augment(clips, targets, np.random.default_rng(6))
-    assert len(found) == len(clips) and wanted.shape == targets.shape
-    for clip, out in zip(before, found, strict=True):
+    assert len(result) == len(clips) and wanted.shape == targets.shape
+    for clip, out in zip(before, result, strict=True):
         assert out.dtype == np.float32 and out.ndim == clip.ndim and out.shape[-1] == clip.shape[-1]
         assert len(out) >= len(clip) and np.isfinite(out).all()
     np.testing.assert_allclose(wanted.sum(axis=1), 1, rtol=1e-5)
-    for one, two in zip(found, again, strict=True):
+    for one, two in zip(result, again, strict=True):
         np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(wanted, same)
-    assert any(one.shape != two.shape or (one != two).any() for one, two in zip(found, other, strict=True))
+    assert any(one.shape != two.shape or (one != two).any() for one, two in zip(result, other, strict=True))
     for clip, untouched in zip(clips, before, strict=True):
         np.testing.assert_array_equal(clip, untouched)
 
@@ -52,35 +52,35 @@ def test_masks_blank_no_more_than_their_share():
     for name, axis, length in (("time_mask", 1, 100), ("frequency_mask", 0, 40)):
         shares = []
         for seed in range(200):
-            found, _ = STEPS[name].load().augment(clips, targets, np.random.default_rng(seed), count=2, share=0.2)
-            blank = (found[0] == 0).all(axis=axis)
-            assert blank.sum() * (found[0].size / length) == (found[0] == 0).sum()  # whole frames, whole bands
+            result, _ = STEPS[name].load().augment(clips, targets, np.random.default_rng(seed), count=2, share=0.2)
+            blank = (result[0] == 0).all(axis=axis)
+            assert blank.sum() * (result[0].size / length) == (result[0] == 0).sum()  # whole frames, whole bands
             shares.append(blank.mean())
         assert max(shares) <= 0.4 and 0.12 < np.mean(shares) < 0.25  # two spans of .1 on average, overlaps apart
 
 
 def test_noise_has_the_asked_deviation():
     clips, targets = [np.zeros((500, 40), np.float32)], np.eye(3, dtype=np.float32)[:1]
-    found, _ = STEPS["feature_noise"].load().augment(clips, targets, np.random.default_rng(0), deviation=0.3)
-    assert found[0].std() == pytest.approx(0.3, rel=0.02)
+    result, _ = STEPS["feature_noise"].load().augment(clips, targets, np.random.default_rng(0), deviation=0.3)
+    assert result[0].std() == pytest.approx(0.3, rel=0.02)
 
 
 def test_warping_moves_a_ramp_and_keeps_its_ends():
     ramp = np.linspace(0, 1, 101, dtype=np.float32)[:, None]
-    found, _ = (
+    result, _ = (
         STEPS["time_warp"].load().augment([ramp], np.ones((1, 3), np.float32), np.random.default_rng(2), share=0.2)
     )
-    assert found[0][0] == 0 and found[0][-1] == pytest.approx(1)
-    assert (np.diff(found[0][:, 0]) > 0).all()
-    assert 0.01 < np.abs(found[0] - ramp).max() <= 0.2
+    assert result[0][0] == 0 and result[0][-1] == pytest.approx(1)
+    assert (np.diff(result[0][:, 0]) > 0).all()
+    assert 0.01 < np.abs(result[0] - ramp).max() <= 0.2
 
 
 def test_mixup_mixes_targets_as_it_mixes_clips():
     clips = [np.full((4, 1), 1.0, np.float32), np.full((6, 1), 2.0, np.float32)]
     targets = np.float32([[1, 0], [0, 1]])
     for seed in range(20):
-        found, wanted = STEPS["mixup"].load().augment(clips, targets, np.random.default_rng(seed), alpha=1.0)
-        for clip, target in zip(found, wanted, strict=True):
+        result, wanted = STEPS["mixup"].load().augment(clips, targets, np.random.default_rng(seed), alpha=1.0)
+        for clip, target in zip(result, wanted, strict=True):
             assert clip[0, 0] == pytest.approx(target @ [1, 2], rel=1e-5)
             assert len(clip) in (4, 6)
 

@@ -75,10 +75,10 @@ def test_a_drawn_ratio_stays_within_its_range():
 @pytest.mark.parametrize("hz", [110.0, 440.0, 1000.0])
 def test_stretching_changes_the_duration_and_keeps_the_pitch(factor, hz):
     wave = tone(hz)
-    found = made("time_stretch", wave, factor=[factor, factor])
-    assert len(found) == round(factor * len(wave))
-    assert peak_hz(found) == pytest.approx(hz, rel=0.002)
-    middle = found[2000:-2000]
+    result = made("time_stretch", wave, factor=[factor, factor])
+    assert len(result) == round(factor * len(wave))
+    assert peak_hz(result) == pytest.approx(hz, rel=0.002)
+    middle = result[2000:-2000]
     assert power(middle) == pytest.approx(power(wave), rel=0.05)  # joined in phase: no holes, no beats
 
 
@@ -89,24 +89,24 @@ def test_stretching_by_one_gives_the_wave_back():
 def test_stretching_moves_events_to_their_place():
     wave = np.zeros(RATE, np.float32)
     wave[[4000, 12000]] = 1.0
-    found = np.flatnonzero(stretched(wave, RATE, 1.2) > 0.4)
-    assert np.abs(found[0] - 4800) < 0.02 * RATE and np.abs(found[-1] - 14400) < 0.02 * RATE
+    result = np.flatnonzero(stretched(wave, RATE, 1.2) > 0.4)
+    assert np.abs(result[0] - 4800) < 0.02 * RATE and np.abs(result[-1] - 14400) < 0.02 * RATE
 
 
 @pytest.mark.parametrize("semitones", [-4.0, -1.0, 2.0, 12.0])
 def test_a_pitch_shift_moves_a_tone_by_its_semitones_and_keeps_the_duration(semitones):
     wave = tone(440)
-    found = made("pitch_shift", wave, semitones=[semitones, semitones])
-    assert len(found) == len(wave)
-    assert 12 * np.log2(peak_hz(found) / 440) == pytest.approx(semitones, abs=0.03)
+    result = made("pitch_shift", wave, semitones=[semitones, semitones])
+    assert len(result) == len(wave)
+    assert 12 * np.log2(peak_hz(result) / 440) == pytest.approx(semitones, abs=0.03)
 
 
 @pytest.mark.parametrize("factor", [0.9, 1.1])
 def test_speed_moves_duration_and_pitch_together(factor):
     wave = tone(440)
-    found = made("speed", wave, factor=[factor, factor])
-    assert len(found) == pytest.approx(len(wave) / factor, abs=1)
-    assert peak_hz(found) == pytest.approx(440 * factor, rel=0.001)
+    result = made("speed", wave, factor=[factor, factor])
+    assert len(result) == pytest.approx(len(wave) / factor, abs=1)
+    assert peak_hz(result) == pytest.approx(440 * factor, rel=0.001)
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 48000])
@@ -132,10 +132,10 @@ def test_the_mu_law_has_its_published_quality():
 def test_mp3_delays_nothing_and_loses_more_at_a_lower_rate(rate):
     wave, quality = voice(1.5, rate), {}
     for kbit in (32, 64):
-        found = made("mp3", wave, rate, kbit=[kbit, kbit])
+        result = made("mp3", wave, rate, kbit=[kbit, kbit])
         size = 4 * len(wave)
-        assert np.fft.irfft(np.fft.rfft(wave, size) * np.conj(np.fft.rfft(found, size))).argmax() == 0
-        quality[kbit] = 10 * np.log10(power(wave) / power(wave - found))
+        assert np.fft.irfft(np.fft.rfft(wave, size) * np.conj(np.fft.rfft(result, size))).argmax() == 0
+        quality[kbit] = 10 * np.log10(power(wave) / power(wave - result))
     assert 8 < quality[32] <= quality[64] < 60, quality
     with pytest.raises(ConfigError, match="mp3 has no 12345 Hz"):
         made("mp3", wave, 12345)
@@ -144,24 +144,24 @@ def test_mp3_delays_nothing_and_loses_more_at_a_lower_rate(rate):
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.2])
 def test_clipping_cuts_the_asked_share_flat_and_leaves_the_rest(share):
     wave = voice()
-    found = made("clipping", wave, share=[share, share])
-    assert np.mean(found != wave) == pytest.approx(share, abs=1e-3)
-    flat = found[found != wave]
-    assert not len(flat) or (np.ptp(np.abs(flat)) < 1e-6 and np.abs(found).max() == pytest.approx(np.abs(flat).max()))
+    result = made("clipping", wave, share=[share, share])
+    assert np.mean(result != wave) == pytest.approx(share, abs=1e-3)
+    flat = result[result != wave]
+    assert not len(flat) or (np.ptp(np.abs(flat)) < 1e-6 and np.abs(result).max() == pytest.approx(np.abs(flat).max()))
 
 
 @pytest.mark.parametrize("rt60", [0.3, 0.8])
 def test_the_reverberation_decays_as_asked(rt60):
     click = np.zeros(2 * RATE, np.float32)
     click[0] = 1
-    found = made("reverberation", click, rt60=[rt60, rt60], direct_db=[3.0, 3.0])
-    tail = np.square(found[1 : round(rt60 * RATE)], dtype=np.float64)
+    result = made("reverberation", click, rt60=[rt60, rt60], direct_db=[3.0, 3.0])
+    tail = np.square(result[1 : round(rt60 * RATE)], dtype=np.float64)
     left = 10 * np.log10(np.cumsum(tail[::-1])[::-1] / tail.sum())  # Schroeder 1965
     seconds = np.arange(len(left)) / RATE
     used = (left < -5) & (left > -35)
     slope = np.polyfit(seconds[used], left[used], 1)[0]
     assert -60 / slope == pytest.approx(rt60, rel=0.05)
-    assert 10 * np.log10(found[0] ** 2 / tail.sum()) == pytest.approx(3.0, abs=0.05)
+    assert 10 * np.log10(result[0] ** 2 / tail.sum()) == pytest.approx(3.0, abs=0.05)
 
 
 def test_a_measured_room_is_convolved_and_moves_nothing(tmp_path, monkeypatch):
@@ -170,17 +170,17 @@ def test_a_measured_room_is_convolved_and_moves_nothing(tmp_path, monkeypatch):
     (tmp_path / "rooms").mkdir()
     soundfile.write(tmp_path / "rooms" / "hall.wav", 0.5 * answer, RATE, subtype="FLOAT")
     wave = voice()
-    found = made("reverberation", wave, folder="rooms")
+    result = made("reverberation", wave, folder="rooms")
     expected = np.convolve(wave, answer[300:])[: len(wave)]
-    np.testing.assert_allclose(found, expected * np.sqrt(power(wave) / power(expected)), atol=1e-4)
+    np.testing.assert_allclose(result, expected * np.sqrt(power(wave) / power(expected)), atol=1e-4)
 
 
 def test_volume_is_exact_and_a_shift_keeps_every_sample():
     wave = voice()
     np.testing.assert_allclose(made("volume", wave, gain_db=[-6.0, -6.0]), wave * 10 ** (-6 / 20), rtol=1e-6)
     np.testing.assert_array_equal(made("time_shift", wave, seconds=[0.1, 0.1]), np.roll(wave, 1600))
-    found = made("time_shift", wave, seconds=[-0.5, -0.5])
-    np.testing.assert_array_equal(np.sort(found), np.sort(wave))
+    result = made("time_shift", wave, seconds=[-0.5, -0.5])
+    np.testing.assert_array_equal(np.sort(result), np.sort(wave))
 
 
 def test_a_chain_is_its_steps_one_after_the_other():
@@ -208,14 +208,14 @@ def test_contract(name, rate, seconds, noises):
     wave = voice(seconds, rate)
     before = wave.copy()
     (variant,) = variants.variants([section(name, noises) | {"copies": 1}], seed=7)
-    found = variant.apply(wave, rate, "digest one")
-    assert found.dtype == np.float32 and found.ndim == 1 and found.flags.c_contiguous
-    assert np.isfinite(found).all() and power(found) > 1e-6
-    assert 0.5 * len(wave) < len(found) < 2 * len(wave)
+    result = variant.apply(wave, rate, "digest one")
+    assert result.dtype == np.float32 and result.ndim == 1 and result.flags.c_contiguous
+    assert np.isfinite(result).all() and power(result) > 1e-6
+    assert 0.5 * len(wave) < len(result) < 2 * len(wave)
     np.testing.assert_array_equal(wave, before)
     wave.flags.writeable = False
-    np.testing.assert_array_equal(variant.apply(wave, rate, "digest one"), found)
-    assert found.shape != wave.shape or (found != wave).any()
+    np.testing.assert_array_equal(variant.apply(wave, rate, "digest one"), result)
+    assert result.shape != wave.shape or (result != wave).any()
 
 
 @pytest.mark.parametrize("name", sorted(set(AUDIO) - {"telephone"}))  # draws nothing
@@ -223,11 +223,11 @@ def test_the_clip_the_copy_and_the_seed_decide_the_draws(name, noises):
     step = section(name, noises)
     one, two = variants.variants([step | {"copies": 2}], seed=7)
     (other,) = variants.variants([step | {"copies": 1}], seed=8)
-    found = [one.apply(voice(), RATE, "a"), one.apply(voice(), RATE, "b"), two.apply(voice(), RATE, "a")]
-    found.append(other.apply(voice(), RATE, "a"))
-    assert len({wave.tobytes() for wave in found}) == 4
+    result = [one.apply(voice(), RATE, "a"), one.apply(voice(), RATE, "b"), two.apply(voice(), RATE, "a")]
+    result.append(other.apply(voice(), RATE, "a"))
+    assert len({wave.tobytes() for wave in result}) == 4
     (same,) = variants.variants([step | {"copies": 1}], seed=7)  # how many copies there are does not matter
-    assert same.recipe == one.recipe and (same.apply(voice(), RATE, "a") == found[0]).all()
+    assert same.recipe == one.recipe and (same.apply(voice(), RATE, "a") == result[0]).all()
 
 
 def test_a_recipe_depends_on_what_a_folder_holds_and_not_on_where_it_is(noises, tmp_path):
@@ -262,8 +262,8 @@ def test_a_pause_in_the_noise_is_not_raised_to_the_skies(tmp_path, monkeypatch):
     noise[-100:] = 0.2
     soundfile.write(tmp_path / "pauses" / "a.wav", noise, RATE)
     for seed in range(4):
-        found = made("background_noise", voice(0.5), seed=seed, folder="pauses", snr_db=[10.0, 10.0])
-        assert 10 * np.log10(power(voice(0.5)) / power(found - voice(0.5))) == pytest.approx(10, abs=0.1)
+        result = made("background_noise", voice(0.5), seed=seed, folder="pauses", snr_db=[10.0, 10.0])
+        assert 10 * np.log10(power(voice(0.5)) / power(result - voice(0.5))) == pytest.approx(10, abs=0.1)
 
 
 # the config

@@ -37,9 +37,9 @@ def test_it_is_the_lowest_log_loss():
 def test_tempering_divides_logits_and_keeps_the_order():
     logits = np.random.default_rng(1).normal(size=(50, 4))
     for temperature in (0.4, 1.0, 3.0):
-        found = apply_temperature(softmax(logits, axis=1), temperature)
-        np.testing.assert_allclose(found, softmax(logits / temperature, axis=1), atol=1e-6)
-        assert (found.argmax(axis=1) == logits.argmax(axis=1)).all() and found.dtype == np.float32
+        result = apply_temperature(softmax(logits, axis=1), temperature)
+        np.testing.assert_allclose(result, softmax(logits / temperature, axis=1), atol=1e-6)
+        assert (result.argmax(axis=1) == logits.argmax(axis=1)).all() and result.dtype == np.float32
     sure = apply_temperature(np.array([[1.0, 0.0]]), 2.0)  # the logarithm of 0 is not met
     assert np.isfinite(sure).all() and sure[0, 1] == pytest.approx(1e-6, rel=1e-3)
 
@@ -53,24 +53,24 @@ def test_predictions_that_are_always_right_keep_a_finite_temperature():
 def test_no_clip_has_a_say_in_its_own_temperature():
     truth, probabilities = draw(n=600)
     probabilities, fold = apply_temperature(probabilities, 0.4), np.arange(600) % 3
-    first, found = cross_fitted(truth, probabilities, fold)
+    first, result = cross_fitted(truth, probabilities, fold)
     lied = np.where(fold == 1, (truth + 1) % 5, truth)
     second, other = cross_fitted(lied, probabilities, fold)
     np.testing.assert_array_equal(first[fold == 1], second[fold == 1])
     assert np.abs(first[fold == 0] - second[fold == 0]).max() > 0.01
-    assert found["fold_temperatures"][1] == other["fold_temperatures"][1]
-    assert found["temperature"] == pytest.approx(2.5, rel=0.15)
-    assert found["ece"]["after"] < 0.5 * found["ece"]["before"]
-    assert found["ece"]["before"] == pytest.approx(ece(truth, probabilities))
-    assert found["ece"]["after"] == pytest.approx(ece(truth, first.astype(np.float64)))
+    assert result["fold_temperatures"][1] == other["fold_temperatures"][1]
+    assert result["temperature"] == pytest.approx(2.5, rel=0.15)
+    assert result["ece"]["after"] < 0.5 * result["ece"]["before"]
+    assert result["ece"]["before"] == pytest.approx(ece(truth, probabilities))
+    assert result["ece"]["after"] == pytest.approx(ece(truth, first.astype(np.float64)))
 
 
 def test_clips_that_nobody_tested_stay_and_one_fold_is_not_calibrated():
     truth, probabilities = draw(n=90)
     fold = np.arange(90) % 3 - 1
-    calibrated, found = cross_fitted(truth, probabilities, fold)
+    calibrated, result = cross_fitted(truth, probabilities, fold)
     np.testing.assert_array_equal(calibrated[fold < 0], np.float32(probabilities[fold < 0]))
-    assert len(found["fold_temperatures"]) == 2 and found["temperature"] == fit(
+    assert len(result["fold_temperatures"]) == 2 and result["temperature"] == fit(
         truth[fold >= 0], probabilities[fold >= 0]
     )
     same, alone = cross_fitted(truth, probabilities, np.zeros(90, int))
@@ -80,12 +80,12 @@ def test_clips_that_nobody_tested_stay_and_one_fold_is_not_calibrated():
 
 def test_reliability_by_hand():
     probabilities = np.array([[0.95, 0.05], [0.91, 0.09], [0.4, 0.6], [0.3, 0.7]])
-    found = reliability(np.array([0, 1, 1, 1]), probabilities)
-    assert found["count"].tolist() == [0, 0, 0, 0, 0, 1, 1, 0, 0, 2]
-    assert found["accuracy"][[5, 6, 9]].tolist() == [1, 1, 0.5]
-    np.testing.assert_allclose(found["confidence"][[5, 6, 9]], [0.6, 0.7, 0.93])
-    assert np.isnan(found["accuracy"][:5]).all()
+    result = reliability(np.array([0, 1, 1, 1]), probabilities)
+    assert result["count"].tolist() == [0, 0, 0, 0, 0, 1, 1, 0, 0, 2]
+    assert result["accuracy"][[5, 6, 9]].tolist() == [1, 1, 0.5]
+    np.testing.assert_allclose(result["confidence"][[5, 6, 9]], [0.6, 0.7, 0.93])
+    assert np.isnan(result["accuracy"][:5]).all()
     truth, probabilities = draw(n=500)
-    found = reliability(truth, probabilities, bins=15)
-    gaps = np.nan_to_num(np.abs(found["confidence"] - found["accuracy"]))
-    assert gaps @ found["count"] / 500 == pytest.approx(ece(truth, probabilities))
+    result = reliability(truth, probabilities, bins=15)
+    gaps = np.nan_to_num(np.abs(result["confidence"] - result["accuracy"]))
+    assert gaps @ result["count"] / 500 == pytest.approx(ece(truth, probabilities))

@@ -27,12 +27,12 @@ def speech(seconds: float = 2.0, floor: float = 1e-4, rate: int = RATE, seed: in
 @pytest.mark.parametrize("rate", [8000, 16000, 48000])
 def test_a_tone_has_the_known_level_crest_and_bandwidth(rate):
     time = np.arange(round(1.5 * rate)) / rate
-    found = measured(0.5 * np.sin(2 * np.pi * 1000 * time), rate)
-    assert found["seconds"] == 1.5
-    assert found["level_db"] == pytest.approx(20 * np.log10(0.5) - 3.01, abs=0.05)
-    assert found["crest_db"] == pytest.approx(3.01, abs=0.05)
-    assert found["snr_db"] == pytest.approx(0, abs=0.1)  # no pause to hear the noise in
-    assert 1000 <= found["bandwidth_hz"] <= 1200
+    result = measured(0.5 * np.sin(2 * np.pi * 1000 * time), rate)
+    assert result["seconds"] == 1.5
+    assert result["level_db"] == pytest.approx(20 * np.log10(0.5) - 3.01, abs=0.05)
+    assert result["crest_db"] == pytest.approx(3.01, abs=0.05)
+    assert result["snr_db"] == pytest.approx(0, abs=0.1)  # no pause to hear the noise in
+    assert 1000 <= result["bandwidth_hz"] <= 1200
 
 
 @pytest.mark.parametrize("snr", [5.0, 20.0, 40.0])
@@ -55,5 +55,5 @@ def test_a_telephone_is_narrow_and_clipping_is_flat(rate):
 
 
 def test_silence_is_measured_too():
-    found = measured(np.zeros(RATE))
-    assert found == {"seconds": 1, "level_db": -90, "snr_db": 0, "bandwidth_hz": 8000, "crest_db": 0}
+    result = measured(np.zeros(RATE))
+    assert result == {"seconds": 1, "level_db": -90, "snr_db": 0, "bandwidth_hz": 8000, "crest_db": 0}

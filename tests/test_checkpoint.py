@@ -23,46 +23,46 @@ from utils import config as configs
 
 def test_random_splits_are_labelled_wherever_their_number_appears(tmp_path):
     settings = config(split={"by": "random", "folds": 4})
-    found, _, _ = written(dataset(), settings, tmp_path / "run")
-    assert found["protocol"]["speaker_disjoint"] is False
+    metrics, _, _ = written(dataset(), settings, tmp_path / "run")
+    assert metrics["protocol"]["speaker_disjoint"] is False
     assert "SPEAKER-DEPENDENT" in (tmp_path / "run" / "metrics.txt").read_text(encoding="utf8")
     card = json.loads((tmp_path / "run" / "model.json").read_text(encoding="utf8"))
     assert "SPEAKER-DEPENDENT" in card["evidence"]
     rows = comparison.compare([tmp_path / "run"])
     assert "SPEAKER-DEPENDENT" in rows[0]["protocol"] and "SPEAKER-DEPENDENT" in "\n".join(comparison.lines(rows))
-    found, _, _ = written(dataset(), config(), tmp_path / "other")
-    assert "SPEAKER-DEPENDENT" not in text(found) and "speaker-independent" in text(found)
+    metrics, _, _ = written(dataset(), config(), tmp_path / "other")
+    assert "SPEAKER-DEPENDENT" not in text(metrics) and "speaker-independent" in text(metrics)
 
 
 def test_a_trial_is_labelled_wherever_its_number_appears(tmp_path):
-    found, _, _ = written(dataset(), config(), tmp_path / "run", limit=24)
-    assert found["protocol"]["limit"] == 24
+    metrics, _, _ = written(dataset(), config(), tmp_path / "run", limit=24)
+    assert metrics["protocol"]["limit"] == 24
     card = json.loads((tmp_path / "run" / "model.json").read_text(encoding="utf8"))
     words = "A TRIAL on 24 clips per class"
-    assert words in text(found) and words in card["evidence"]
+    assert words in text(metrics) and words in card["evidence"]
     assert words in "\n".join(comparison.lines(comparison.compare([tmp_path / "run"])))
 
 
 def test_intervals_over_few_speakers_are_marked(tmp_path):
-    found, _, _ = written(dataset(speakers=4), config(split={"by": "speaker", "folds": 4}), tmp_path / "few")
-    assert found["uar_ci95_informative"] is False and "4 speakers: too few" in text(found)
+    metrics, _, _ = written(dataset(speakers=4), config(split={"by": "speaker", "folds": 4}), tmp_path / "few")
+    assert metrics["uar_ci95_informative"] is False and "4 speakers: too few" in text(metrics)
     assert "fewer than 6 speakers" in "\n".join(comparison.lines(comparison.compare([tmp_path / "few"])))
-    found, _, _ = written(dataset(), config(), tmp_path / "more")
-    assert found["uar_ci95_informative"] is True and "too few" not in text(found)
+    metrics, _, _ = written(dataset(), config(), tmp_path / "more")
+    assert metrics["uar_ci95_informative"] is True and "too few" not in text(metrics)
     assert "fewer than" not in "\n".join(comparison.lines(comparison.compare([tmp_path / "more"])))
 
 
 def test_text_keeps_to_80_columns(tmp_path):
     data = dataset(speakers=30, takes=1)
     settings = config(split={"by": "speaker", "folds": 3, "holdout": [f"s{n}" for n in range(20)]}, normalise="speaker")
-    found, _, _ = written(data, settings, tmp_path / "run")
-    assert max(len(line) for line in text(found).splitlines()) <= 80
-    assert "toy/s19" in text(found)
+    metrics, _, _ = written(data, settings, tmp_path / "run")
+    assert max(len(line) for line in text(metrics).splitlines()) <= 80
+    assert "toy/s19" in text(metrics)
 
 
 def test_a_checkpoint_holds_what_is_promised(tmp_path):
     data, settings = dataset(), config(CNN, name="run")
-    found, _, _ = written(data, settings, tmp_path / "run")
+    metrics, _, _ = written(data, settings, tmp_path / "run")
     files = {path.name for path in (tmp_path / "run").iterdir()}
     assert files == {
         "config.yaml", "model.json", "model.onnx", "model.keras", "metrics.json", "metrics.txt",
@@ -70,7 +70,7 @@ def test_a_checkpoint_holds_what_is_promised(tmp_path):
         "training.csv", "reliability.png", "confidence.png", "subgroups.png", "audit.parquet",
     }  # fmt: skip
     stored = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf8"))
-    assert stored == found
+    assert stored == metrics
     assert {
         "name", "labels", "protocol", "n_clips", "n_speakers", "uar", "uar_ci95", "uar_fold_mean", "accuracy",
         "macro_f1", "weighted_f1", "per_class", "confusion", "folds", "by_information", "seconds",
@@ -83,10 +83,10 @@ def test_a_checkpoint_holds_what_is_promised(tmp_path):
     assert configs.check(kept, "kept") == settings and kept["train"]["optimizer"] == "adam"
     card = json.loads((tmp_path / "run" / "model.json").read_text(encoding="utf8"))
     assert card["labels"] == list(LABELS) and card["features"] == settings.features and card["rate"] == 16000
-    assert card["uar"] == found["uar"] and card["protocol"] == found["protocol"]
+    assert card["uar"] == metrics["uar"] and card["protocol"] == metrics["protocol"]
     assert {"keras", "scikit-learn", "onnxruntime"} <= set(card["versions"])
     assert card["notes"] == ["trained on synthetic voices"]
-    assert card["temperature"] == found["calibration"]["temperature"] and card["conformal"] == found["conformal"]
+    assert card["temperature"] == metrics["calibration"]["temperature"] and card["conformal"] == metrics["conformal"]
 
 
 def test_writing_needs_no_library_that_was_not_used(tmp_path, monkeypatch):
@@ -158,8 +158,8 @@ def test_a_start_of_the_same_corpus_is_speaker_dependent_however_far_back(tmp_pa
 
 def test_label_sets_of_seen_speakers_are_not_promised_to_unseen_ones(tmp_path):
     for by, whose in (("speaker", " unseen speakers'"), ("random", " seen speakers'")):
-        found, _, _ = written(dataset(), config(name=by, split={"by": by, "folds": 3}), tmp_path / by)
-        (line,) = (line for line in text(found).splitlines() if line.startswith("label sets"))
+        metrics, _, _ = written(dataset(), config(name=by, split={"by": by, "folds": 3}), tmp_path / by)
+        (line,) = (line for line in text(metrics).splitlines() if line.startswith("label sets"))
         assert whose in line and len(line) <= 80
         card = json.loads((tmp_path / by / "model.json").read_text(encoding="utf8"))
         assert ("for unseen speakers, " in card_text.provenance(card, 0.9)) == (by == "speaker")
@@ -190,25 +190,25 @@ def test_top_level_figures_are_those_of_the_model_as_shipped(tmp_path):
 
 def test_pooled_figures_equal_what_the_predictions_give(tmp_path):
     data = dataset(noise=4)
-    found, outcome, _ = written(data, config(), tmp_path / "run")
+    metrics, outcome, _ = written(data, config(), tmp_path / "run")
     with (tmp_path / "run" / "predictions.csv").open(newline="", encoding="utf8") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["id", "speaker", "truth", "predicted", "fold", *(f"p_{label}" for label in LABELS)]
     assert [row["id"] for row in rows] == data.ids.tolist()
     truth, predicted = [row["truth"] for row in rows], [row["predicted"] for row in rows]
-    assert 0.4 < found["uar"] < 0.95  # neither chance nor perfect, or this test would show little
-    assert found["uar"] == pytest.approx(balanced_accuracy_score(truth, predicted), abs=1e-12)
-    assert found["uar"] == found["by_information"]["none"]
-    assert found["accuracy"] == pytest.approx(np.mean(np.array(truth) == predicted), abs=1e-12)
+    assert 0.4 < metrics["uar"] < 0.95  # neither chance nor perfect, or this test would show little
+    assert metrics["uar"] == pytest.approx(balanced_accuracy_score(truth, predicted), abs=1e-12)
+    assert metrics["uar"] == metrics["by_information"]["none"]
+    assert metrics["accuracy"] == pytest.approx(np.mean(np.array(truth) == predicted), abs=1e-12)
     for row, p in zip(rows, outcome.probabilities, strict=True):
         assert [float(row[f"p_{label}"]) for label in LABELS] == pytest.approx(p.tolist(), abs=1e-6)
         assert row["predicted"] == LABELS[p.argmax()]
     assert {row["fold"] for row in rows} == {"1", "2", "3"}
     each = []
-    for number, fold in enumerate(found["folds"], 1):
+    for number, fold in enumerate(metrics["folds"], 1):
         mine = [row for row in rows if row["fold"] == str(number)]
         assert sorted({row["speaker"] for row in mine}) == fold["test_speakers"]
         each.append(balanced_accuracy_score([r["truth"] for r in mine], [r["predicted"] for r in mine]))
         assert fold["uar"] == pytest.approx(each[-1]) and fold["n_clips"] == len(mine)
-    assert found["uar_fold_mean"] == pytest.approx(np.mean(each))
-    assert found["uar_ci95"][0] <= found["uar"] <= found["uar_ci95"][1]
+    assert metrics["uar_fold_mean"] == pytest.approx(np.mean(each))
+    assert metrics["uar_ci95"][0] <= metrics["uar"] <= metrics["uar_ci95"][1]

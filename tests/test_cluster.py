@@ -83,8 +83,8 @@ def workers(address: str, *options: str, folder: Path = plugins.ROOT, count: int
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with scheduler() as found, workers(found):
-        yield found
+    with scheduler() as result, workers(result):
+        yield result
 
 
 @pytest.fixture
@@ -162,9 +162,9 @@ def test_a_file_that_kills_its_workers_is_given_up_and_no_other(address):
     items = [Path(f"clip{number}") for number in range(40)]
     items[7] = items[7].with_name("poison")
     with cluster.Cluster(address) as opened:
-        found = dict(opened.map(deadly, items))
-    assert found.pop(Path("poison")) is None
-    assert found == {path: path.name for path in items if path.name != "poison"}
+        result = dict(opened.map(deadly, items))
+    assert result.pop(Path("poison")) is None
+    assert result == {path: path.name for path in items if path.name != "poison"}
 
 
 def test_what_a_machine_lacks_is_one_line(run, tmp_path):
@@ -206,16 +206,16 @@ def test_without_a_worker_or_a_scheduler_the_run_ends(monkeypatch):
     with scheduler() as address:
         with workers(address, "--no-nanny", count=1) as (worker,):
             opened = cluster.Cluster(address)
-            found = opened.map(deadly, items)
-            next(found)
+            result = opened.map(deadly, items)
+            next(result)
             os.kill(worker, signal.SIGKILL)
             with pytest.raises(DataError, match="no worker is left"):
-                list(found)
+                list(result)
             opened.close()
         with workers(address, count=1):
             opened = cluster.Cluster(address)
-            found = opened.map(deadly, items)
-            next(found)
+            result = opened.map(deadly, items)
+            next(result)
     with pytest.raises(DataError, match="is gone"):
-        list(found)
+        list(result)
     opened.close()

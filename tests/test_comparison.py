@@ -43,8 +43,8 @@ def test_runs_on_other_clips_have_no_difference(tmp_path):
 def test_runs_of_several_seeds_have_a_mean_and_a_spread(tmp_path):
     names, uars = [f"net_seed{seed}" for seed in (1, 2, 5)], []
     for seed, name in zip((1, 2, 5), names, strict=True):
-        found, _, _ = written(dataset(noise=4), config(name=name, seed=seed), tmp_path / name)
-        uars.append(found["uar"])
+        metrics, _, _ = written(dataset(noise=4), config(name=name, seed=seed), tmp_path / name)
+        uars.append(metrics["uar"])
     rows = comparison.compare([tmp_path / name for name in names])
     (summary,) = comparison.over_seeds(rows)
     assert summary["name"] == "net" and summary["seeds"] == 3

@@ -52,7 +52,7 @@ def test_new_clips_are_covered_as_often_as_asked(asked):
 
 def test_coverage_holds_every_speaker_out_in_turn():
     truth, probabilities, speaker = draw(480, n_speakers=6)
-    found, inside = coverage(truth, probabilities, speaker, 0.8), np.zeros(480, bool)
+    result, inside = coverage(truth, probabilities, speaker, 0.8), np.zeros(480, bool)
     sizes = []
     for one in range(6):
         mine = speaker == one
@@ -61,29 +61,29 @@ def test_coverage_holds_every_speaker_out_in_turn():
         chosen[np.arange(mine.sum()), probabilities[mine].argmax(axis=1)] = True
         inside[mine] = chosen[np.arange(mine.sum()), truth[mine]]
         sizes += chosen.sum(axis=1).tolist()
-    assert found["coverage"] == inside.mean() and found["mean_size"] == np.mean(sizes)
+    assert result["coverage"] == inside.mean() and result["mean_size"] == np.mean(sizes)
     each = [inside[speaker == one].mean() for one in range(6)]
-    assert found["lowest"] == min(each) and found["lowest_group"] == str(np.argmin(each))
+    assert result["lowest"] == min(each) and result["lowest_group"] == str(np.argmin(each))
 
 
 def test_a_speaker_has_no_say_in_the_own_threshold():
     truth, probabilities, speaker = draw(480, n_speakers=6)
     wrong = truth.copy()
     wrong[speaker == 0] = probabilities[speaker == 0].argmin(axis=1)
-    found = coverage(wrong, probabilities, speaker, 0.8)
-    assert found["lowest_group"] == "0" and found["lowest"] < 0.2
+    result = coverage(wrong, probabilities, speaker, 0.8)
+    assert result["lowest_group"] == "0" and result["lowest"] < 0.2
     least = threshold(truth[speaker != 0], probabilities[speaker != 0], 0.8)
     own = sets(probabilities[speaker == 0], least)
-    assert found["lowest"] == own[np.arange(len(own)), wrong[speaker == 0]].mean()
+    assert result["lowest"] == own[np.arange(len(own)), wrong[speaker == 0]].mean()
 
 
 def test_scores_are_those_of_every_coverage_and_need_two_speakers():
     truth, probabilities, speaker = draw(1440)
     names = np.array([f"toy/{s}" for s in speaker])
-    found = scores(truth, probabilities, names)
-    assert list(found) == ["0.8", "0.9", "0.95"]
+    result = scores(truth, probabilities, names)
+    assert list(result) == ["0.8", "0.9", "0.95"]
     for asked in COVERAGES:
-        row = found[f"{asked:g}"]
+        row = result[f"{asked:g}"]
         assert abs(row["coverage"] - asked) < 0.03 and row["lowest_group"].startswith("toy/")
         assert row["threshold"] == threshold(truth, probabilities, asked)
     assert scores(truth, probabilities, np.full(1440, "")) == scores(truth, probabilities, np.full(1440, "a")) == {}

@@ -120,11 +120,11 @@ def test_a_second_tree_of_copies_is_left_out_and_other_files_of_the_same_name_ar
     nested = tmp_path / "EMO-DB" / "wav" / "wav" / "03a01Fa.wav"
     nested.parent.mkdir()
     nested.write_bytes((tmp_path / "EMO-DB/wav/03a01Fa.wav").read_bytes())
-    found, rejected = corpora.read({"name": "emodb", "root": "EMO-DB"}, tmp_path)
-    assert len(found) == 1 and not rejected and found[0].path.parent.parent.name == "EMO-DB"
+    result, rejected = corpora.read({"name": "emodb", "root": "EMO-DB"}, tmp_path)
+    assert len(result) == 1 and not rejected and result[0].path.parent.parent.name == "EMO-DB"
     nested.write_bytes(b"another recording")
-    found, (reject,) = corpora.read({"name": "emodb", "root": "EMO-DB"}, tmp_path)
-    assert len(found) == 1 and reject.path == nested and "not a copy" in reject.reason
+    result, (reject,) = corpora.read({"name": "emodb", "root": "EMO-DB"}, tmp_path)
+    assert len(result) == 1 and reject.path == nested and "not a copy" in reject.reason
 
 
 def test_linked_folders_are_followed_once(tmp_path):
@@ -134,10 +134,10 @@ def test_linked_folders_are_followed_once(tmp_path):
         (tmp_path / "real" / "up").symlink_to(tmp_path / "EMO-DB", target_is_directory=True)
     except OSError:
         pytest.skip("no symbolic links here")
-    found, rejected = corpora.read({"name": "emodb", "root": "EMO-DB"}, tmp_path)
-    assert [u.id for u in found] == ["emodb/08a01Fa", "emodb/03a01Fa"] and not rejected
-    found, _ = corpora.read({"name": "folders", "root": "EMO-DB", "emotion": "(F)"}, tmp_path)
-    assert [u.id for u in found] == ["EMO-DB/08a01Fa", "EMO-DB/link/03/03a01Fa"]
+    result, rejected = corpora.read({"name": "emodb", "root": "EMO-DB"}, tmp_path)
+    assert [u.id for u in result] == ["emodb/08a01Fa", "emodb/03a01Fa"] and not rejected
+    result, _ = corpora.read({"name": "folders", "root": "EMO-DB", "emotion": "(F)"}, tmp_path)
+    assert [u.id for u in result] == ["EMO-DB/08a01Fa", "EMO-DB/link/03/03a01Fa"]
 
 
 def test_a_folder_that_cannot_be_listed_is_an_error_and_not_empty(tmp_path, monkeypatch):

@@ -27,44 +27,44 @@ def text(clips, sounds, published=PUBLISHED, rejected=()) -> str:
 
 
 def test_a_corpus_as_published():
-    found = text(*corpus())
-    assert "c: 4 clips, 2 speakers" in found and "counts as published: 4 clips" in found
-    assert "angry 2, sad 2" in found and "0.1 minutes; 2.00 to 2.00 s, mean 2.00 s" in found
+    result = text(*corpus())
+    assert "c: 4 clips, 2 speakers" in result and "counts as published: 4 clips" in result
+    assert "angry 2, sad 2" in result and "0.1 minutes; 2.00 to 2.00 s, mean 2.00 s" in result
     for word in ("NOT", "odd", "duplicates", "stereo", "clipped", "rejected", "CONTRADICTION"):
-        assert word not in found
+        assert word not in result
 
 
 def test_what_differs_is_named():
     clips, sounds = corpus()
-    found = text(clips[1:], sounds)
-    assert "NOT as published (4 clips): sad 1 of 2, speaker 1 1 of 2" in found
+    result = text(clips[1:], sounds)
+    assert "NOT as published (4 clips): sad 1 of 2, speaker 1 1 of 2" in result
     assert "NOT" not in text(clips, sounds, None)
     other = Published(4, {"sad": 2, "calm": 2}, rate=8000, seconds=16)
-    found = text(clips, sounds, other)
-    assert "calm 0 of 2, angry 2 of 0" in found
-    assert "rate: 16000 Hz (published: 8000 Hz)" in found and "NOT the published audio" in found
+    result = text(clips, sounds, other)
+    assert "calm 0 of 2, angry 2 of 0" in result
+    assert "rate: 16000 Hz (published: 8000 Hz)" in result and "NOT the published audio" in result
 
 
 def test_odd_files_are_named():
-    found = text(*corpus(a={"rate": 48000}, b={"channels": 2}, d={"clipped": 0.01}))
-    assert "odd rate: 1 file at 48000 Hz: a" in found
-    assert "stereo: 1 file: b" in found and "clipped: 1 file: d" in found
+    result = text(*corpus(a={"rate": 48000}, b={"channels": 2}, d={"clipped": 0.01}))
+    assert "odd rate: 1 file at 48000 Hz: a" in result
+    assert "stereo: 1 file: b" in result and "clipped: 1 file: d" in result
 
 
 def test_duplicates_are_named_and_contradictions_too():
     clips, sounds = corpus(a={"digest": "same"}, d={"digest": "same"})
-    found = text(clips, sounds)
-    assert "exact duplicates: 1 group: a = d" in found and "CONTRADICTION" not in found
+    result = text(clips, sounds)
+    assert "exact duplicates: 1 group: a = d" in result and "CONTRADICTION" not in result
     assert [[u.id for u in group] for group in duplicates(clips, sounds)] == [["c/a", "c/d"]]
-    found = text(*corpus(a={"digest": "same"}, b={"digest": "same"}))
-    assert "CONTRADICTION" in found and "c/a sad, c/b angry" in found
+    result = text(*corpus(a={"digest": "same"}, b={"digest": "same"}))
+    assert "CONTRADICTION" in result and "c/a sad, c/b angry" in result
 
 
 def test_rejected_files_are_counted_by_reason():
     rejected = [Rejected(Path(f"{i}.wav"), "empty file.") for i in range(5)] + [Rejected(Path("x.wav"), "silent")]
-    found = text(*corpus(), rejected=rejected)
-    assert "rejected: 6 files" in found and "- 5 x empty file.: 0.wav, 1.wav, 2.wav, ... (2 more)" in found
-    assert found.index("5 x empty") < found.index("1 x silent: x.wav")
+    result = text(*corpus(), rejected=rejected)
+    assert "rejected: 6 files" in result and "- 5 x empty file.: 0.wav, 1.wav, 2.wav, ... (2 more)" in result
+    assert result.index("5 x empty") < result.index("1 x silent: x.wav")
 
 
 def test_unknown_speakers_and_unheard_files():

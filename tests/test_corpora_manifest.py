@@ -45,8 +45,8 @@ def test_parquet_with_gaps_keeps_whole_numbers(root):
     arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     table = {"path": ["a/one.wav", "a/two.flac"], "emotion": ["sad", "angry"], "id": [7, None]}
     parquet.write_table(arrow.table(table), root / "t.parquet")
-    found, _ = read(root, "t.parquet", speaker="id")
-    assert [u.speaker for u in found] == [f"{root.name}/7", ""]
+    result, _ = read(root, "t.parquet", speaker="id")
+    assert [u.speaker for u in result] == [f"{root.name}/7", ""]
 
 
 def test_rows_that_cannot_be_used_are_rejected_with_a_reason(root):
@@ -54,8 +54,8 @@ def test_rows_that_cannot_be_used_are_rejected_with_a_reason(root):
     nameless, odd_split, twice = ",sad,train", "b/three.wav,sad,holdout", "a/one.wav,angry,test"
     lines = ["path,emotion,split", good, gone, unlabelled, nameless, odd_split, twice]
     (root / "t.csv").write_text("\n".join(lines))
-    found, rejected = read(root, split="split")
-    assert [u.emotion for u in found] == ["sad"]
+    result, rejected = read(root, split="split")
+    assert [u.emotion for u in result] == ["sad"]
     reasons = [r.reason for r in rejected]
     assert [r.path.name for r in rejected] == ["gone.wav", "two.flac", root.name, "three.wav", "one.wav"]
     assert reasons[0] == "no such file" and "no emotion" in reasons[1] and "no path" in reasons[2]
@@ -64,8 +64,8 @@ def test_rows_that_cannot_be_used_are_rejected_with_a_reason(root):
 
 def test_names_are_looked_for_below_root(root):
     (root / "t.csv").write_text("path,emotion\nthree,sad\ntwo.flac,sad\none.wav,sad\na\\one.wav,angry\n")
-    found, (reject,) = read(root)
-    assert [u.path for u in found] == [root / "b/three.wav", root / "a/two.flac", root / "a/one.wav"]
+    result, (reject,) = read(root)
+    assert [u.path for u in result] == [root / "b/three.wav", root / "a/two.flac", root / "a/one.wav"]
     assert reject.path.name == "one.wav" and "several files" in reject.reason
 
 

@@ -66,14 +66,14 @@ TREES = {
 def test_counts_as_published(tree, tmp_path):
     entry, names, n = TREES[tree]
     touch(tmp_path, names)
-    found, rejected = corpora.read({**entry, "root": str(tmp_path)}, tmp_path)
+    result, rejected = corpora.read({**entry, "root": str(tmp_path)}, tmp_path)
     known = corpora.published(entry)
-    assert len(found) == known.clips == n and not rejected
-    assert len({u.id for u in found}) == n
-    assert Counter(u.emotion for u in found) == known.emotions
-    assert Counter(u.speaker.split("/")[1] for u in found) == known.speakers
-    assert set(known.emotions) <= set(EMOTIONS) and {u.sex for u in found} <= {"female", "male"}
-    assert any("counts as published" in line for line in summary(found, rejected, {}, known))
+    assert len(result) == known.clips == n and not rejected
+    assert len({u.id for u in result}) == n
+    assert Counter(u.emotion for u in result) == known.emotions
+    assert Counter(u.speaker.split("/")[1] for u in result) == known.speakers
+    assert set(known.emotions) <= set(EMOTIONS) and {u.sex for u in result} <= {"female", "male"}
+    assert any("counts as published" in line for line in summary(result, rejected, {}, known))
 
 
 def test_both_forms_give_the_same_ids(tmp_path):
@@ -151,8 +151,8 @@ def folders(root: Path, **arguments):
 
 def test_folders_keep_the_users_words(tmp_path):
     touch(tmp_path, ["Wut/anna_1.wav", "Wut/ben_1.mp3", "hot anger/anna_2.wav", "loose.wav"])
-    found, (reject,) = folders(tmp_path, speaker=r"^(\w+?)_")
-    assert [(u.emotion, u.speaker.split("/")[1]) for u in found] == [
+    result, (reject,) = folders(tmp_path, speaker=r"^(\w+?)_")
+    assert [(u.emotion, u.speaker.split("/")[1]) for u in result] == [
         ("Wut", "anna"), ("Wut", "ben"), ("hot anger", "anna"),
     ]  # fmt: skip
     assert reject.path.name == "loose.wav" and "no emotion's folder" in reject.reason
@@ -160,12 +160,12 @@ def test_folders_keep_the_users_words(tmp_path):
 
 def test_folders_find_speakers_and_emotions_in_the_path(tmp_path):
     touch(tmp_path, ["anna/sad/1.wav", "ben/sad/1.wav"])
-    found, _ = folders(tmp_path, speaker="^(\\w+)/")
-    assert {(u.emotion, u.speaker.split("/")[1]) for u in found} == {("sad", "anna"), ("sad", "ben")}
-    found, _ = folders(tmp_path, speaker="/(\\w+)/", emotion="^(\\w+)/")
-    assert {(u.emotion, u.speaker.split("/")[1]) for u in found} == {("anna", "sad"), ("ben", "sad")}
-    found, _ = folders(tmp_path)
-    assert {u.speaker for u in found} == {""}
+    result, _ = folders(tmp_path, speaker="^(\\w+)/")
+    assert {(u.emotion, u.speaker.split("/")[1]) for u in result} == {("sad", "anna"), ("sad", "ben")}
+    result, _ = folders(tmp_path, speaker="/(\\w+)/", emotion="^(\\w+)/")
+    assert {(u.emotion, u.speaker.split("/")[1]) for u in result} == {("anna", "sad"), ("ben", "sad")}
+    result, _ = folders(tmp_path)
+    assert {u.speaker for u in result} == {""}
 
 
 def test_folders_refuse_patterns_that_cannot_work(tmp_path):
@@ -180,5 +180,5 @@ def test_folders_refuse_patterns_that_cannot_work(tmp_path):
 
 def test_clips_of_the_same_stem_stay_apart(tmp_path):
     touch(tmp_path, ["sad/x.wav", "sad/x.flac"])
-    found, rejected = folders(tmp_path)
-    assert [u.id.partition("/")[2] for u in found] == ["sad/x", "sad/x.wav"] and not rejected
+    result, rejected = folders(tmp_path)
+    assert [u.id.partition("/")[2] for u in result] == ["sad/x", "sad/x.wav"] and not rejected

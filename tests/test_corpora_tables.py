@@ -33,11 +33,11 @@ def read(name: str, root: Path):
 
 def as_published(name: str, root: Path):
     """Return the clips by id and the rejected files, once the counts are found to be those of the corpus."""
-    found, rejected = read(name, root)
+    result, rejected = read(name, root)
     known = corpora.published({"name": name})
-    assert Counter(u.emotion for u in found) == known.emotions and len(found) == known.clips
-    assert any("counts as published" in line for line in summary(found, rejected, {}, known))
-    return {u.id.removeprefix(f"{name}/"): u for u in found}, rejected
+    assert Counter(u.emotion for u in result) == known.emotions and len(result) == known.clips
+    assert any("counts as published" in line for line in summary(result, rejected, {}, known))
+    return {u.id.removeprefix(f"{name}/"): u for u in result}, rejected
 
 
 def crema_names() -> list[str]:
@@ -176,9 +176,9 @@ def test_meld_counts_by_class_and_part_and_names_what_is_wrong(meld_tree):
         ("dia999_utt0.mp4", "no row in test_sent_emo.csv"),
     }
     for part, counts in MELD.items():
-        found = Counter(c.emotion for c in clips.values() if c.split == meld.SPLIT[part])
+        result = Counter(c.emotion for c in clips.values() if c.split == meld.SPLIT[part])
         lost = part in ("train", "dev")
-        assert found == {meld.EMOTION[e]: n - (lost and e == "neutral") for e, n in counts.items()}
+        assert result == {meld.EMOTION[e]: n - (lost and e == "neutral") for e, n in counts.items()}
     assert {c.text for c in clips.values()} == {SAID}, "all three encodings"
     clip = clips["dev_dia3_utt0"]
     assert (clip.split, clip.dialogue, clip.speaker) == ("validation", "dev_dia3", "meld/S30")
@@ -286,8 +286,8 @@ def test_iemocap_counts_speakers_sessions_dialogues_and_dimensions(iemocap_tree)
 
 
 def test_iemocap_in_the_usual_four_classes_by_session(iemocap_tree):
-    found, _ = read("iemocap", iemocap_tree)
-    kept, labels = corpora.relabel(found, {"excited": "happy"}, ["frustrated", "surprise", "fear", "disgust"])
+    result, _ = read("iemocap", iemocap_tree)
+    kept, labels = corpora.relabel(result, {"excited": "happy"}, ["frustrated", "surprise", "fear", "disgust"])
     assert Counter(u.emotion for u in kept) == FOUR and len(kept) == 5531
     parts = draw_folds(data := as_dataset(kept), {"by": "session"}, seed=1)
     assert [fold.name for fold in parts] == [f"iemocap/Ses0{s}" for s in range(1, 6)] and len(labels) == 4
@@ -299,8 +299,8 @@ def test_iemocap_names_labels_without_sound_and_sound_without_label(tmp_path):
     touch(tmp_path, ["Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F007.wav"])
     file.parent.mkdir(parents=True)
     file.write_text("[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5000, 2.5000, 2.5000]\n")
-    found = list(iemocap.utterances(tmp_path))
-    assert all(isinstance(item, Rejected) for item in found) and len(found) == 2
-    assert found[0].path.stem == "Ses01F_impro01_F007" and found[0].reason.startswith("not an IEMOCAP sentence")
-    assert found[1].path == tmp_path / "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav"
-    assert "not there" in found[1].reason
+    result = list(iemocap.utterances(tmp_path))
+    assert all(isinstance(item, Rejected) for item in result) and len(result) == 2
+    assert result[0].path.stem == "Ses01F_impro01_F007" and result[0].reason.startswith("not an IEMOCAP sentence")
+    assert result[1].path == tmp_path / "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav"
+    assert "not there" in result[1].reason

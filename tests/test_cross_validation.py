@@ -34,7 +34,7 @@ def fits(monkeypatch):
 def test_nobody_who_is_tested_was_seen_before(model, fits, tmp_path):
     data = doubled(dataset())
     settings = config(model, split={"by": "speaker", "folds": 3, "holdout": ["s3"]})
-    found, outcome, _ = written(data, settings, tmp_path / "run")
+    metrics, outcome, _ = written(data, settings, tmp_path / "run")
     by_test = {frozenset(data.speakers[fold.test]): fold for fold in outcome.folds}
     assert len(by_test) == 3 and len(fits) == 4  # three folds, one shipped
     for train, validation in fits[:-1]:
@@ -51,9 +51,9 @@ def test_nobody_who_is_tested_was_seen_before(model, fits, tmp_path):
     shipped, validation = fits[-1]
     assert set(shipped.speakers) == set(data.speakers) - {"toy/s3"} and validation is None
     assert (outcome.fold == -1).tolist() == (data.speakers == "toy/s3").tolist()
-    assert found["protocol"]["validation"] == ("speakers" if model is CNN else "none")
-    assert found["holdout"]["speakers"] == ["toy/s3"] and found["holdout"]["n_clips"] == 12
-    assert found["n_clips"] == 60 and found["n_speakers"] == 5
+    assert metrics["protocol"]["validation"] == ("speakers" if model is CNN else "none")
+    assert metrics["holdout"]["speakers"] == ["toy/s3"] and metrics["holdout"]["n_clips"] == 12
+    assert metrics["n_clips"] == 60 and metrics["n_speakers"] == 5
 
 
 def test_the_test_part_does_not_move_the_model(tmp_path):
@@ -73,25 +73,25 @@ def test_the_test_part_does_not_move_the_model(tmp_path):
 def test_a_network_is_scored_and_shipped_calibrated(tmp_path):
     """No clip has a say in its own temperature; what is shipped has that of all of them, and the graph too."""
     data = dataset(noise=4)
-    found, outcome, model = written(data, config(CNN), tmp_path / "run")
-    raw, each = outcome.uncalibrated, found["calibration"]["fold_temperatures"]
+    metrics, outcome, model = written(data, config(CNN), tmp_path / "run")
+    raw, each = outcome.uncalibrated, metrics["calibration"]["fold_temperatures"]
     for number, fold in enumerate(outcome.folds):
         rest = np.setdiff1d(np.arange(len(data)), fold.test)
         assert each[number] == calibration.fit(data.truth[rest], raw[rest])
         expected = apply_temperature(raw[fold.test], each[number])
         np.testing.assert_array_equal(outcome.probabilities[fold.test], expected)
-    assert found["calibration"]["temperature"] == calibration.fit(data.truth, raw) == model.temperature_ != 1
-    assert found["calibration"]["log_loss"]["after"] == pytest.approx(found["log_loss"])
-    assert found["calibration"]["log_loss"]["before"] == pytest.approx(log_loss(data.truth, np.float64(raw)))
+    assert metrics["calibration"]["temperature"] == calibration.fit(data.truth, raw) == model.temperature_ != 1
+    assert metrics["calibration"]["log_loss"]["after"] == pytest.approx(metrics["log_loss"])
+    assert metrics["calibration"]["log_loss"]["before"] == pytest.approx(log_loss(data.truth, np.float64(raw)))
     shipped = Predictor(tmp_path / "run").probabilities(arrays(data.features))
     np.testing.assert_allclose(shipped, model.probabilities(data.features), atol=1e-5)
     model.temperature_ = 1.0
     np.testing.assert_allclose(
-        shipped, apply_temperature(model.probabilities(data.features), found["calibration"]["temperature"]), atol=1e-5
+        shipped, apply_temperature(model.probabilities(data.features), metrics["calibration"]["temperature"]), atol=1e-5
     )
     loaded = type(model).load(tmp_path / "run", model.section, LABELS)
     np.testing.assert_allclose(loaded.probabilities(data.features), shipped, atol=1e-5)
-    assert f"before temperature {loaded.temperature_:.2f})" in text(found)
+    assert f"before temperature {loaded.temperature_:.2f})" in text(metrics)
     assert written(data, config(), tmp_path / "svm")[0]["calibration"] is None  # calibrated as it is fitted
 
 

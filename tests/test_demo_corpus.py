@@ -29,11 +29,11 @@ def digest(folder: Path) -> str:
 
 
 def test_parser_reads_what_was_written(root):
-    found, rejected = corpora.read({"name": "demo", "root": str(root)}, root)
-    assert len(found) == 30 and not rejected
-    assert Counter(u.emotion for u in found) == dict.fromkeys(synthesis.STYLES, 6)
+    result, rejected = corpora.read({"name": "demo", "root": str(root)}, root)
+    assert len(result) == 30 and not rejected
+    assert Counter(u.emotion for u in result) == dict.fromkeys(synthesis.STYLES, 6)
     assert set(synthesis.STYLES) <= set(corpora.EMOTIONS)
-    assert {(u.speaker, u.sex) for u in found} == {
+    assert {(u.speaker, u.sex) for u in result} == {
         ("demo/f01", "female"), ("demo/m02", "male"), ("demo/f03", "female"),
     }  # fmt: skip
     assert demo.NOTE == "trained on synthetic voices"

@@ -21,17 +21,17 @@ def main_module(monkeypatch):
 
 def lines(path) -> list[str]:
     """Return what a requirements file asks for, files that it includes as well."""
-    found = []
+    result = []
     for line in path.read_text(encoding="utf8").splitlines():
         line = line.partition("#")[0].strip()
-        found += lines(path.parent / line.removeprefix("-r ")) if line.startswith("-r ") else [line] if line else []
-    return found
+        result += lines(path.parent / line.removeprefix("-r ")) if line.startswith("-r ") else [line] if line else []
+    return result
 
 
 def test_the_requirements_are_those_of_prediction_with_streamlit():
-    found = lines(FOLDER / "requirements.txt")
-    assert found == lines(plugins.ROOT / "requirements-serve.txt")
-    assert any(line.startswith("streamlit==") for line in found) and len(found) == len(set(found)) > 5
+    result = lines(FOLDER / "requirements.txt")
+    assert result == lines(plugins.ROOT / "requirements-serve.txt")
+    assert any(line.startswith("streamlit==") for line in result) and len(result) == len(set(result)) > 5
 
 
 def test_the_files_are_named_in_the_readme_and_known_to_git():

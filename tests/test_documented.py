@@ -52,7 +52,7 @@ def test_the_demo_leaves_what_the_readme_says(here):
 def examples() -> list[str]:
     """Return the examples of every --help, those first that make what the others read."""
     sources = [*sorted(ROOT.glob("*.py")), *sorted(ROOT.glob("evaluation/*.py")), *sorted(ROOT.glob("corpora/*.py"))]
-    found = []
+    result = []
     for path in sources:
         if "cli.parser(" in path.read_text(encoding="utf8"):
             command = [path.name] if path.parent == ROOT else ["-m", f"{path.parent.name}.{path.stem}"]
@@ -60,8 +60,8 @@ def examples() -> list[str]:
                 [sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
             ).stdout
             text = re.sub(r"\\\n\s*", "", shown.partition("\nexample")[2])
-            found += re.findall(r"^  (python .+)$", text, re.MULTILINE)
-    return found
+            result += re.findall(r"^  (python .+)$", text, re.MULTILINE)
+    return result
 
 
 @pytest.mark.parametrize("command", [command for command in examples() if not ELSEWHERE.search(command)])

@@ -151,8 +151,8 @@ def test_ravdess_comes_whole_with_its_licence_first_and_is_not_fetched_twice(ser
     assert said[2] == f"{tmp_path / 'RAVDESS'}: complete, 2452 clips"
     assert [p.name for p in tmp_path.iterdir()] == ["RAVDESS"], "nothing else is left"
     for channel, n in (("speech", 1440), ("song", 1012), ("both", 2452)):
-        found, rejected = corpora.read({"name": "ravdess", "root": "RAVDESS", "channel": channel}, tmp_path)
-        assert (len(found), rejected) == (n, [])
+        result, rejected = corpora.read({"name": "ravdess", "root": "RAVDESS", "channel": channel}, tmp_path)
+        assert (len(result), rejected) == (n, [])
     n_asked = len(server.asked)
     assert get("ravdess", tmp_path, server) == [f"{tmp_path / 'RAVDESS'}: complete; nothing was fetched"]
     assert len(server.asked) == n_asked
@@ -331,8 +331,8 @@ def test_meld_with_archives_in_its_archive(server, tmp_path, monkeypatch):
              ("MELD.Raw/test_sent_emo.csv", header + b"1,a,b,joy,x,0,0"))  # fmt: skip
     server.files["/~mihalcea/downloads/MELD.Raw.tar.gz"] = tarred(*files)
     get("meld", tmp_path, server)
-    found, rejected = corpora.read({"name": "meld", "root": "MELD"}, tmp_path)
-    assert [u.split for u in found] == ["test", "train"] and not rejected
+    result, rejected = corpora.read({"name": "meld", "root": "MELD"}, tmp_path)
+    assert [u.split for u in result] == ["test", "train"] and not rejected
     assert not list((tmp_path / "MELD").rglob("*.tar.gz"))
 
 
@@ -359,8 +359,8 @@ def test_crema_d_comes_file_by_file_and_goes_on_with_those_that_lack(server, tmp
     get("crema_d", tmp_path, server)
     again = [path for path, _ in server.asked]
     assert lost in again and not set(before) & set(again), "what is there is not fetched twice"
-    found, _ = corpora.read({"name": "crema_d", "root": "CREMA-D"}, tmp_path)
-    assert len(found) == 20 and (found[0].sex, found[1].sex, found[1].age) == ("male", "female", "21")
+    result, _ = corpora.read({"name": "crema_d", "root": "CREMA-D"}, tmp_path)
+    assert len(result) == 20 and (result[0].sex, result[1].sex, result[1].age) == ("male", "female", "21")
 
 
 def test_crema_d_pointers_do_not_pass_for_clips(server, tmp_path, monkeypatch):

@@ -34,12 +34,12 @@ def test_enrolment_scores_only_clips_that_were_not_given(tmp_path):
     data = dataset(takes=2)  # six clips a speaker
     test = data[np.isin(data.speakers, ["toy/s0", "toy/s1"])]
     model = fit.fit(data, None, config(normalise="speaker"), seed=1)
-    found = enrolment.adapted_predictions(model, test, np.random.default_rng(0))
+    result = enrolment.adapted_predictions(model, test, np.random.default_rng(0))
     for name in ("enrolment_5", "enrolment_20"):  # five given of six, the sixth asked
-        assert found[name].shape == (enrolment.DRAWS, 12)
-        for draw in found[name]:
+        assert result[name].shape == (enrolment.DRAWS, 12)
+        for draw in result[name]:
             assert [(draw[test.speakers == s] >= 0).sum() for s in ("toy/s0", "toy/s1")] == [1, 1]
-    assert (found["transductive"] >= 0).all()
+    assert (result["transductive"] >= 0).all()
 
 
 def test_globally_normalised_models_know_of_no_speaker(tmp_path):

@@ -140,9 +140,9 @@ def zoo(tmp_path):
         for name, model in models.items():
             settings, work = configs.check(raw(name, model, **keys), "test"), tmp_path / f"{name}-work"
             workspace = Workspace(work, "k")
-            found = cross_validation.cross_validate(parts[name], settings, workspace)
-            shipped = fit.ship(parts[name], settings, found, workspace)
-            checkpoint.write(tmp_path / name, settings, parts[name], found, shipped, "print")
+            result = cross_validation.cross_validate(parts[name], settings, workspace)
+            shipped = fit.ship(parts[name], settings, result, workspace)
+            checkpoint.write(tmp_path / name, settings, parts[name], result, shipped, "print")
         return ensemble.joined(list(parts.values())), [finished.member(tmp_path / name) for name in models]
 
     return make
@@ -157,10 +157,10 @@ def validated(data, config, runs, work, report=lambda line: None):
 
 
 def written(data, config, runs, folder):
-    found = validated(data, config, runs, folder.with_name(f"{folder.name}-work"))
-    model = ensemble.ship(data, config, runs, found)
+    result = validated(data, config, runs, folder.with_name(f"{folder.name}-work"))
+    model = ensemble.ship(data, config, runs, result)
     print_ = fingerprint(data, runs)
-    return checkpoint.write(folder, config, data, found, model, print_), found
+    return checkpoint.write(folder, config, data, result, model, print_), result
 
 
 def claimed(folder):
@@ -203,29 +203,29 @@ def test_the_weights_of_a_fold_are_those_of_its_training_part_alone(zoo, tmp_pat
     original = ensemble._combiner
 
     def spy(config):
-        found = original(config)
-        fit = found.fit
-        found.fit = lambda said, truth: (learned.append((said, truth)), fit(said, truth))[1]
-        return found
+        result = original(config)
+        fit = result.fit
+        result.fit = lambda said, truth: (learned.append((said, truth)), fit(said, truth))[1]
+        return result
 
     monkeypatch.setattr(ensemble, "_combiner", spy)
-    found = validated(data, joint(), runs, tmp_path / "w")
-    own = ensemble.out_of_fold(data, found.folds, runs)
-    for number, (fold, (said, truth)) in enumerate(zip(found.folds, learned, strict=True)):
+    result = validated(data, joint(), runs, tmp_path / "w")
+    own = ensemble.out_of_fold(data, result.folds, runs)
+    for number, (fold, (said, truth)) in enumerate(zip(result.folds, learned, strict=True)):
         np.testing.assert_array_equal(
             said, inner_folds.inner_out_of_fold(data, joint(), runs, fold, number, Workspace(tmp_path / "w", "key"))
         )
         np.testing.assert_array_equal(truth, data.truth[fold.train])
         assert np.abs(said - own[fold.train]).max() > 0.01  # not what the members' own outer folds say
         weights = combiner("weighted").fit(said, truth)
-        np.testing.assert_array_equal(found.probabilities[fold.test], weights.probabilities(own[fold.test]))
+        np.testing.assert_array_equal(result.probabilities[fold.test], weights.probabilities(own[fold.test]))
 
 
 @pytest.mark.parametrize("combine", WAYS)
 def test_a_checkpoint_says_what_its_members_say_together(combine, zoo, tmp_path):
     data, runs = zoo()
     config = joint(combine=combine)
-    found, out = written(data, config, runs, tmp_path / "both")
+    metrics, out = written(data, config, runs, tmp_path / "both")
     assert {path.name for path in (tmp_path / "both" / "members").iterdir()} == {"one.onnx", "two.onnx"}
     predictor = Predictor(tmp_path / "both")
     said = [
@@ -243,11 +243,11 @@ def test_a_checkpoint_says_what_its_members_say_together(combine, zoo, tmp_path)
     np.testing.assert_allclose(ensemble.ship(data, config, runs, out).probabilities(data.features), shipped, atol=1e-6)
     np.testing.assert_allclose(predictor.probabilities(sample[3:4]), shipped[3:4], atol=1e-6)
     assert predictor.labels == list(LABELS) and not predictor.takes_speaker
-    protocol = found["protocol"]
+    protocol = metrics["protocol"]
     assert protocol["members"] == ["one", "two"] and protocol["combine"] == combine and protocol["speaker_disjoint"]
     assert protocol["inner"] == (None if combine == "mean" else {"by": "speaker", "folds": 3})
-    assert found["by_information"] == {
-        "none": found["uar"], "enrolment_5": None, "enrolment_20": None, "transductive": None,
+    assert metrics["by_information"] == {
+        "none": metrics["uar"], "enrolment_5": None, "enrolment_20": None, "transductive": None,
     }  # fmt: skip
     stored = configs.check(json.loads(config.model_dump_json()), "again")
     assert stored == config and configs.changed_keys(tmp_path / "both" / "config.yaml", config) == []
@@ -255,29 +255,29 @@ def test_a_checkpoint_says_what_its_members_say_together(combine, zoo, tmp_path)
 
 def test_the_mean_is_the_mean_of_the_members_out_of_fold_predictions(zoo, tmp_path):
     data, runs = zoo()
-    found = validated(data, joint(combine="mean"), runs, tmp_path / "w")
+    result = validated(data, joint(combine="mean"), runs, tmp_path / "w")
     each = [predictions.read(run.folder) for run in runs]
-    np.testing.assert_allclose(found.probabilities, (each[0].probabilities + each[1].probabilities) / 2, atol=1e-6)
-    assert (found.fold == each[0].fold).all()
+    np.testing.assert_allclose(result.probabilities, (each[0].probabilities + each[1].probabilities) / 2, atol=1e-6)
+    assert (result.fold == each[0].fold).all()
 
 
 def test_held_out_speakers_are_scored_by_what_is_shipped(zoo, tmp_path):
     split = {"by": "speaker", "folds": 3, "holdout": ["s3"]}
     data, runs = zoo(split=split)
-    found, out = written(data, joint(split=split), runs, tmp_path / "both")
+    metrics, out = written(data, joint(split=split), runs, tmp_path / "both")
     held = data.speakers == "toy/s3"
-    assert found["holdout"]["speakers"] == ["toy/s3"] and (out.fold[held] == -1).all()
+    assert metrics["holdout"]["speakers"] == ["toy/s3"] and (out.fold[held] == -1).all()
     sample = [list(pair) for pair in zip(*data[held].features.parts, strict=True)]
     predicted = Predictor(tmp_path / "both").probabilities(sample).argmax(axis=1)
-    assert found["holdout"]["accuracy"] == pytest.approx(np.mean(predicted == data.truth[held]))
+    assert metrics["holdout"]["accuracy"] == pytest.approx(np.mean(predicted == data.truth[held]))
 
 
 def test_what_the_members_scores_lack_the_ensembles_lacks(zoo, tmp_path):
     data, runs = zoo()
     stated = runs[0].card["protocol"] | {"speaker_disjoint": False, "tuned": True}
     runs[0] = replace(runs[0], card=runs[0].card | {"protocol": stated})
-    found, _ = written(data, joint(combine="mean"), runs, tmp_path / "both")
-    text = protocol.read(found["protocol"]).describe()
+    metrics, _ = written(data, joint(combine="mean"), runs, tmp_path / "both")
+    text = protocol.read(metrics["protocol"]).describe()
     assert "SPEAKER-DEPENDENT" in text and "TUNED" in text
 
 
@@ -419,13 +419,13 @@ def test_audio_is_decoded_once_a_wave_and_extracted_once_a_recipe(tmp_path, monk
 
     monkeypatch.setattr(extractor, "decode", counting(extractor.decode, decoded))
     monkeypatch.setattr(extractor, "prepare", counting(extractor.prepare, prepared))
-    found = Extractor({"members": cards})(tmp_path / "a.wav")
-    assert len(decoded) == 1 and [rate for _, _, rate in prepared] == [16000, 8000] and len(found) == 4
-    assert found[0] is found[1] and found[0].shape[1] == found[3].shape[1] and found[2].ndim == 1
+    result = Extractor({"members": cards})(tmp_path / "a.wav")
+    assert len(decoded) == 1 and [rate for _, _, rate in prepared] == [16000, 8000] and len(result) == 4
+    assert result[0] is result[1] and result[0].shape[1] == result[3].shape[1] and result[2].ndim == 1
     with (tmp_path / "a.wav").open("rb") as file:
-        for mine, named in zip(Extractor({"members": cards})(file), found, strict=True):
+        for mine, named in zip(Extractor({"members": cards})(file), result, strict=True):
             np.testing.assert_array_equal(mine, named)
-    np.testing.assert_array_equal(Extractor(cards[3])(tmp_path / "a.wav"), found[3])
+    np.testing.assert_array_equal(Extractor(cards[3])(tmp_path / "a.wav"), result[3])
 
 
 @pytest.fixture(scope="module")
@@ -457,10 +457,10 @@ def test_predict_serves_an_ensemble_like_any_other(served, demo_root, tmp_path):
     clip = demo_root / "m08" / "m08_sad_1.wav"
     done = call(served, "both", clip, "--json", "--csv", tmp_path / "t.csv", "--radar", tmp_path / "r.png")
     assert done.returncode == 0 and not done.stderr, done.stderr
-    found = json.loads(done.stdout)
+    content = json.loads(done.stdout)
     each = [json.loads(call(served, name, clip, "--json").stdout)["probabilities"] for name in ("svm", "net")]
     weights = json.loads((served / "both" / "model.json").read_text(encoding="utf8"))["combination"]["weights"]
-    for label, p in found["probabilities"].items():
+    for label, p in content["probabilities"].items():
         assert p == pytest.approx(weights[0] * each[0][label] + weights[1] * each[1][label], abs=3e-6)
     assert (tmp_path / "t.csv").exists() and (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
     soundfile.write(tmp_path / "cut.wav", soundfile.read(clip, frames=4000)[0], soundfile.info(clip).samplerate)
@@ -501,12 +501,15 @@ def test_serving_an_ensemble_loads_no_framework(served, demo_root):
 
 
 def test_one_call_trains_members_and_joins_them(served):
-    found = json.loads((served / "both" / "metrics.json").read_text(encoding="utf8"))
+    metrics = json.loads((served / "both" / "metrics.json").read_text(encoding="utf8"))
     folds = [
         json.loads((served / name / "metrics.json").read_text(encoding="utf8"))["folds"] for name in ("svm", "net")
     ]
-    assert [f["test_speakers"] for f in found["folds"]] == [f["test_speakers"] for f in folds[0]]
-    assert found["holdout"]["speakers"] == ["demo/m08"] and found["protocol"]["inner"] == {"by": "speaker", "folds": 2}
+    assert [f["test_speakers"] for f in metrics["folds"]] == [f["test_speakers"] for f in folds[0]]
+    assert metrics["holdout"]["speakers"] == ["demo/m08"] and metrics["protocol"]["inner"] == {
+        "by": "speaker",
+        "folds": 2,
+    }
     assert (served / "comparison.csv").read_text(encoding="utf8").splitlines()[1].startswith("both,")
     assert not list((served / ".work").glob("*/"))
     assert "Joined from svm, net; combine: weighted." in (served / "both" / "report.html").read_text(encoding="utf8")

@@ -50,8 +50,8 @@ def trained(demo_root, tmp_path_factory):
 @pytest.fixture
 def folders(demo_root, tmp_path):
     """Return clips of m08 (held out) and of f01 as a user has them: mine/EMOTION/SPEAKER_n.wav."""
-    found = sorted(p for p in demo_root.rglob("*.wav") if p.parent.name in ("m08", "f01"))
-    for number, path in enumerate(found):
+    paths = sorted(p for p in demo_root.rglob("*.wav") if p.parent.name in ("m08", "f01"))
+    for number, path in enumerate(paths):
         speaker, emotion = path.stem.split("_")[:2]
         (tmp_path / "mine" / emotion).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, tmp_path / "mine" / emotion / f"{speaker}_{number}.wav")
@@ -71,9 +71,9 @@ def run(trained, demo_root, monkeypatch, capsys):
 
 
 def read(folder) -> tuple[dict, list[dict]]:
-    found = json.loads((folder / "metrics.json").read_text(encoding="utf8"))
+    content = json.loads((folder / "metrics.json").read_text(encoding="utf8"))
     with (folder / "predictions.csv").open(newline="", encoding="utf8") as file:
-        return found, list(csv.DictReader(file))
+        return content, list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize("name", ["svm", "both"])
@@ -82,32 +82,32 @@ def test_a_folder_is_evaluated_as_prediction_would(name, run, trained, folders):
     assert status == 0, err
     where = trained / "checkpoints" / name / "evaluations" / f"as_{name}"
     assert {"config.yaml", "metrics.txt", "confusion.png"} <= {path.name for path in where.iterdir()}
-    found, rows = read(where)
+    result, rows = read(where)
     predictor = Predictor(trained / "checkpoints" / name)
     extractor = Extractor(predictor.card)
-    assert len(rows) == found["n_clips"] == len(list(folders.rglob("*.wav"))) and found["n_speakers"] == 2
+    assert len(rows) == result["n_clips"] == len(list(folders.rglob("*.wav"))) and result["n_speakers"] == 2
     for row in rows[::7]:
         said = predictor.probabilities([extractor(folders / f"{row['id'].removeprefix('mine/')}.wav")])[0]
         assert np.allclose([float(row[f"p_{label}"]) for label in predictor.labels], said, atol=2e-6)
         assert row["truth"] == row["id"].split("/")[1]
     hits = {label: [r["predicted"] == label for r in rows if r["truth"] == label] for label in predictor.labels}
-    assert found["uar"] == pytest.approx(np.mean([np.mean(hit) for hit in hits.values()]))
-    assert all(value is not None for value in found["by_information"].values())
-    assert f"UAR                {found['uar']:.3f}" in out
+    assert result["uar"] == pytest.approx(np.mean([np.mean(hit) for hit in hits.values()]))
+    assert all(value is not None for value in result["by_information"].values())
+    assert f"UAR                {result['uar']:.3f}" in out
     assert f"as_{name}" in (trained / "checkpoints" / name / "report.html").read_text(encoding="utf8")
     # f01 was trained on under another name: its clips give it away
-    assert found["protocol"]["shared_clips"] == found["n_clips"] // 2 and found["protocol"]["shared_speakers"] == 0
-    assert not found["protocol"]["speaker_disjoint"] and "SPEAKER-DEPENDENT" in out
+    assert result["protocol"]["shared_clips"] == result["n_clips"] // 2 and result["protocol"]["shared_speakers"] == 0
+    assert not result["protocol"]["speaker_disjoint"] and "SPEAKER-DEPENDENT" in out
 
 
 def test_only_unseen_speakers_make_a_speaker_independent_evaluation(run, trained, folders):
     for path in folders.rglob("f01_*"):
         path.unlink()
     assert run("svm", "--folder", folders, "--speaker", r"^(\w+?)_", "--name", "unseen")[0] == 0
-    found, _ = read(trained / "checkpoints" / "svm" / "evaluations" / "unseen")
+    result, _ = read(trained / "checkpoints" / "svm" / "evaluations" / "unseen")
     stored = json.loads((trained / "checkpoints" / "svm" / "metrics.json").read_text(encoding="utf8"))
-    assert found["protocol"]["speaker_disjoint"] and found["protocol"]["shared_clips"] == 0
-    assert found["uar"] == pytest.approx(stored["holdout"]["uar"])  # the same clips of the held-out speaker
+    assert result["protocol"]["speaker_disjoint"] and result["protocol"]["shared_clips"] == 0
+    assert result["uar"] == pytest.approx(stored["holdout"]["uar"])  # the same clips of the held-out speaker
     config = trained / "svm.yaml"
     status, out, _ = run("svm", "--config", config, "--limit", "4")
     assert status == 0 and "SPEAKER-DEPENDENT" in out and "A TRIAL on 4 clips per class" in " ".join(out.split())
@@ -122,11 +122,11 @@ def test_labels_are_merged_only_as_asked(run, trained, folders):
     for word in ("no furious (4 clips)", "it has angry, ", "--drop furious", "--merge furious=LABEL"):
         assert word in err
     status, out, _ = run("svm", *common, "--merge", "furious=angry")
-    found, rows = read(trained / "checkpoints" / "svm" / "evaluations" / "words")
-    assert status == 0 and found["protocol"]["absent"] == ["fear"] and "no clip of fear" in out
-    recalls = [row["recall"] for label, row in found["per_class"].items() if label != "fear"]
-    assert found["per_class"]["fear"]["support"] == 0 and found["uar"] == pytest.approx(np.mean(recalls))
-    assert found["labels"] == list(Predictor(trained / "checkpoints" / "svm").labels)
+    result, rows = read(trained / "checkpoints" / "svm" / "evaluations" / "words")
+    assert status == 0 and result["protocol"]["absent"] == ["fear"] and "no clip of fear" in out
+    recalls = [row["recall"] for label, row in result["per_class"].items() if label != "fear"]
+    assert result["per_class"]["fear"]["support"] == 0 and result["uar"] == pytest.approx(np.mean(recalls))
+    assert result["labels"] == list(Predictor(trained / "checkpoints" / "svm").labels)
     status, _, _ = run("svm", *common, "--drop", "furious", "--shared-labels")
     shared, few = read(trained / "checkpoints" / "svm" / "evaluations" / "words")
     assert status == 0 and "fear" not in shared["labels"] and "angry" not in shared["labels"]
@@ -163,16 +163,16 @@ def test_a_shipped_graph_adapts_to_speakers_as_the_model_itself(kind, tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(card), encoding="utf8")
     served = ServedModel(Predictor(tmp_path), LABELS)
     assert np.allclose(served.probabilities(other.features), model.probabilities(other.features), atol=1e-5)
-    found, expected = (enrolment.adapted_predictions(m, other, np.random.default_rng(3)) for m in (served, model))
-    assert found.keys() == expected.keys() == {"enrolment_5", "enrolment_20", "transductive"}
-    assert all(np.array_equal(found[name], expected[name]) for name in found)
+    result, expected = (enrolment.adapted_predictions(m, other, np.random.default_rng(3)) for m in (served, model))
+    assert result.keys() == expected.keys() == {"enrolment_5", "enrolment_20", "transductive"}
+    assert all(np.array_equal(result[name], expected[name]) for name in result)
 
 
 def test_labels_are_put_in_the_models_order():
     data = dataset(labels=("angry", "sad"))
-    found = other_clips.aligned(data, ["sad", "happy", "angry"], "clips")
-    assert found.labels == ("sad", "happy", "angry")
-    assert found.truth.tolist() == [{0: 2, 1: 0}[value] for value in data.truth]
+    result = other_clips.aligned(data, ["sad", "happy", "angry"], "clips")
+    assert result.labels == ("sad", "happy", "angry")
+    assert result.truth.tolist() == [{0: 2, 1: 0}[value] for value in data.truth]
     with pytest.raises(ConfigError, match="Did you mean 'angry'"):
         other_clips.check_labels({"angri": 3}, ["angry", "sad"], "clips")
 
@@ -185,8 +185,8 @@ def test_draws_without_a_prediction_are_not_counted():
 
 def test_the_parts_of_an_ensemble_are_one_list_a_clip():
     data = dataset("frames")
-    found = clip_list(MemberFeatures([data.features, np.zeros((len(data), 2), np.float32)]))
-    assert len(found) == len(data) and found[3][0] is data.features.clips[3] and found[3][1].shape == (2,)
+    result = clip_list(MemberFeatures([data.features, np.zeros((len(data), 2), np.float32)]))
+    assert len(result) == len(data) and result[3][0] is data.features.clips[3] and result[3][1].shape == (2,)
 
 
 def test_an_evaluation_replaces_an_older_one_whole(tmp_path, monkeypatch):
@@ -198,9 +198,9 @@ def test_an_evaluation_replaces_an_older_one_whole(tmp_path, monkeypatch):
         shared_labels=None, absent=[],
     )  # fmt: skip
     more = {"protocol": protocol, "thresholds": {"0.9": 0.3}}
-    found = checkpoint.write_evaluation(tmp_path / "e" / "x", "m on x", config, data, result, **more)
-    assert found["conformal"]["0.9"]["threshold"] == 0.3 and found["conformal"]["0.9"]["coverage"] == 1.0
-    assert found["uar"] == 1.0 and found["protocol"] == protocol.as_json() and found["name"] == "m on x"
+    results = checkpoint.write_evaluation(tmp_path / "e" / "x", "m on x", config, data, result, **more)
+    assert results["conformal"]["0.9"]["threshold"] == 0.3 and results["conformal"]["0.9"]["coverage"] == 1.0
+    assert results["uar"] == 1.0 and results["protocol"] == protocol.as_json() and results["name"] == "m on x"
     written = yaml.safe_load((tmp_path / "e" / "x" / "config.yaml").read_text(encoding="utf8"))
     assert written == {
         "name": "x",

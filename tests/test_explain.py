@@ -97,10 +97,10 @@ def test_a_true_map_is_called_faithful_and_a_random_or_reversed_one_is_not():
 
 def test_few_speakers_are_said_to_be_few():
     line = {"family": "F0", "n_features": 2, "loss": 0.1, "loss_ci95": [0.05, 0.2], "p_holm": 0.875, "alone": 0.2}
-    found = {"name": "x", "models": "y", "n_clips": 9, "uar": 0.5, "importance": [line], "maps": {}}
-    few = text.of_run(found | {"n_speakers": 4})
+    result = {"name": "x", "models": "y", "n_clips": 9, "uar": 0.5, "importance": [line], "maps": {}}
+    few = text.of_run(result | {"n_speakers": 4})
     assert "With 4 speakers no p can come below .05" in " ".join(few.split())
-    assert "no p can" not in text.of_run(found | {"n_speakers": 6})
+    assert "no p can" not in text.of_run(result | {"n_speakers": 6})
 
 
 def test_a_single_clips_map_is_called_faithful_where_it_beats_nearly_all_orders():
@@ -123,11 +123,11 @@ def test_the_interval_is_students():
 
 def test_attention_over_relative_time_is_a_density_of_the_clips_own_frames():
     weights = np.float32([0, 0, 0.5, 0.5, 0])
-    found = attention.profile(weights)
-    assert found.mean() == pytest.approx(1)
-    np.testing.assert_allclose(found[:20], 0, atol=1e-9)
-    np.testing.assert_allclose(found[20:40], 2.5)
-    np.testing.assert_allclose(found[40:], 0, atol=1e-6)
+    result = attention.profile(weights)
+    assert result.mean() == pytest.approx(1)
+    np.testing.assert_allclose(result[:20], 0, atol=1e-9)
+    np.testing.assert_allclose(result[20:40], 2.5)
+    np.testing.assert_allclose(result[40:], 0, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["vector", "frames"])
@@ -153,18 +153,18 @@ def test_every_opensmile_feature_has_a_family():
     for name in opensmile.SETS:
         for level in opensmile.LEVELS:
             names = opensmile.names(16000, set=name, level=level)
-            found = feature_groups.families(names, opensmile=True)
-            assert "other" not in found
-            assert sorted(np.concatenate(list(found.values()))) == list(range(len(names)))
-    of = {column: family for family, columns in found.items() for column in columns}
+            result = feature_groups.families(names, opensmile=True)
+            assert "other" not in result
+            assert sorted(np.concatenate(list(result.values()))) == list(range(len(names)))
+    of = {column: family for family, columns in result.items() for column in columns}
     assert of[names.index("F0_sma")] == "F0" and of[names.index("pcm_zcr_sma")] == "zero crossings"
 
 
 def test_wide_families_of_frames_are_shown_in_parts():
     names = [f"mel_{i}" for i in range(128)] + ["zcr"]
-    found = feature_groups.bands(names, opensmile=False)
-    assert list(found) == ["mel 0-31", "mel 32-63", "mel 64-95", "mel 96-127", "zcr"]
-    assert sorted(np.concatenate(list(found.values()))) == list(range(129))
+    result = feature_groups.bands(names, opensmile=False)
+    assert list(result) == ["mel 0-31", "mel 32-63", "mel 64-95", "mel 96-127", "zcr"]
+    assert sorted(np.concatenate(list(result.values()))) == list(range(129))
 
 
 def test_permutation_finds_the_features_that_say_something():
@@ -219,18 +219,18 @@ def test_the_command_explains_a_run_and_a_recording(kind, demo_root, tmp_path, m
     given = ["--checkpoint", checkpoints / kind]
     status, said, _ = outcome(explain.main, monkeypatch, capsys, *given, *where, "--limit", 1)
     folder = checkpoints / kind / "explanations"
-    found = json.loads((folder / "explanations.json").read_text(encoding="utf8"))
+    content = json.loads((folder / "explanations.json").read_text(encoding="utf8"))
     assert status == 0 and (folder / "explanations.txt").read_text(encoding="utf8") in said
     assert max(map(len, said.splitlines()[:-1])) <= 80  # the last line is a path
     pictures = {path.name for path in folder.glob("*.png")}
     if kind == "network":
-        assert set(found["maps"]) == {"attention", "occlusion", "gradients"} and "the held-out speakers" in said
+        assert set(content["maps"]) == {"attention", "occlusion", "gradients"} and "the held-out speakers" in said
         assert pictures == {"attention.png", "occlusion.png", "gradients.png", "faithfulness.png"}
-        assert np.mean(found["attention"]["all"]) == pytest.approx(1)
+        assert np.mean(content["attention"]["all"]) == pytest.approx(1)
     else:
         assert pictures == {"importance.png", "occlusion.png", "faithfulness.png"} and "all 2 folds" in said
         scored = json.loads((checkpoints / kind / "metrics.json").read_text(encoding="utf8"))
-        assert found["uar"] == pytest.approx(scored["uar"])  # the folds trained again are those that were scored
+        assert content["uar"] == pytest.approx(scored["uar"])  # the folds trained again are those that were scored
     wav = next(demo_root.rglob("*.wav"))
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"no sound")

@@ -89,10 +89,10 @@ def test_eta_squared_is_that_of_an_analysis_of_variance():
     groups = rng.choice([0, 1, 4], 90, p=[0.2, 0.3, 0.5])
     values = (rng.normal(size=(90, 3)) + 0.4 * groups[:, None]) * [1, 1e-6, 1e4] + [0, 3e-5, -5e5]
     values = np.concatenate([values, np.full((90, 1), 7.3)], axis=1).astype(np.float32)
-    for column, found in enumerate(eta_squared(values, groups)[:3]):
+    for column, result in enumerate(eta_squared(values, groups)[:3]):
         tested = anova_oneway(values[:, column].astype(np.float64), groups, use_var="equal")
         between = tested.statistic * tested.df_num
-        assert found == pytest.approx(between / (between + tested.df_denom), rel=1e-4)
+        assert result == pytest.approx(between / (between + tested.df_denom), rel=1e-4)
     assert eta_squared(values, groups)[3] == 0
     unknown = np.concatenate([groups, np.full(5, UNKNOWN)])
     more = np.concatenate([values, np.full((5, 4), 1e6, np.float32)])
@@ -150,13 +150,13 @@ def test_what_scaled_speakers_have_by_chance_is_that_of_noise():
         toy.dataset(speakers=100, takes=2, labels=("angry", "sad")),
         speakers=np.repeat(np.arange(speakers), 4).astype(str),
     )
-    found = []
+    result = []
     for _ in range(10):
         truth = np.tile([0, 0, 1, 1], speakers)
         data = replace(noise, features=rng.normal(size=(clips, 30)).astype(np.float32), truth=truth)
-        found.append(next(row for row in structure(data.features, data, seed=1) if row["by"] == SCALED))
-    assert np.mean([row["variance"] for row in found]) == pytest.approx(found[0]["variance_chance"], rel=0.1)
-    assert found[0]["variance_chance"] == 1 / 300 and found[0]["nearest_chance"] is None
+        result.append(next(row for row in structure(data.features, data, seed=1) if row["by"] == SCALED))
+    assert np.mean([row["variance"] for row in result]) == pytest.approx(result[0]["variance_chance"], rel=0.1)
+    assert result[0]["variance_chance"] == 1 / 300 and result[0]["nearest_chance"] is None
     some = replace(noise, speakers=np.array(["once", "", *noise.speakers[2:].tolist()]))
     once = next(row for row in structure(some.features, some, seed=1) if row["by"] == SCALED)
     assert once["n_clips"] == clips - 2  # neither known by one clip nor by none

@@ -79,9 +79,9 @@ def test_peaks_equal_piptrack(source, rate):
         spectrum = Spectrum(wave, rate)
         theirs, magnitudes = librosa.piptrack(S=spectrum.magnitude.T, sr=rate, fmin=70, fmax=400)
         hertz, magnitude = pitch.peaks(spectrum.magnitude, rate, fmin=70, fmax=400)
-        found = theirs.T > 0
-        np.testing.assert_allclose(hertz, theirs.T[found], rtol=1e-5)
-        np.testing.assert_allclose(magnitude, magnitudes.T[found], rtol=1e-5)
+        result = theirs.T > 0
+        np.testing.assert_allclose(hertz, theirs.T[result], rtol=1e-5)
+        np.testing.assert_allclose(magnitude, magnitudes.T[result], rtol=1e-5)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 8])

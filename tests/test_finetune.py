@@ -153,8 +153,8 @@ def test_the_convolutions_of_vgg16_join_in_and_ship(tmp_path):
     assert np.any(moved[0] != moved[1])
     model.save(tmp_path)
     (tmp_path / "model.json").write_text(json.dumps({"labels": data.labels, "frames": True}), encoding="utf8")
-    found = Predictor(tmp_path).probabilities(data.features.clips)
-    np.testing.assert_allclose(found, model.probabilities(data.features), atol=1e-4)
+    probabilities = Predictor(tmp_path).probabilities(data.features.clips)
+    np.testing.assert_allclose(probabilities, model.probabilities(data.features), atol=1e-4)
 
 
 def test_the_rate_falls_and_patience_begins_anew_where_layers_join_in():

@@ -30,23 +30,23 @@ def test_fingerprint_sees_every_column():
     data = dataset()
     first = fit.fingerprint(data, "recipe")
     assert fit.fingerprint(dataset(), "recipe") == first
-    found = {first, fit.fingerprint(data, "other"), fit.fingerprint(data[:-1], "recipe")}
+    result = {first, fit.fingerprint(data, "other"), fit.fingerprint(data[:-1], "recipe")}
     for column in ("ids", "speakers", "digests", "truth"):
         changed = dataset()
         getattr(changed, column)[0] = getattr(changed, column)[-1]
-        found.add(fit.fingerprint(changed, "recipe"))
-    assert len(found) == 7
+        result.add(fit.fingerprint(changed, "recipe"))
+    assert len(result) == 7
 
 
 def test_oversampling_levels_the_classes_of_the_training_part_alone():
     data = dataset()
     keep = np.concatenate([np.flatnonzero(data.truth != 1), np.flatnonzero(data.truth == 1)[:5]])
     part = data[keep]
-    found = fit.oversampled(part, np.random.default_rng(3))
-    assert np.bincount(found.truth).tolist() == [24, 24, 24]
-    assert set(found.ids) == set(part.ids)  # nothing new, nothing lost
+    result = fit.oversampled(part, np.random.default_rng(3))
+    assert np.bincount(result.truth).tolist() == [24, 24, 24]
+    assert set(result.ids) == set(part.ids)  # nothing new, nothing lost
     again = fit.oversampled(part, np.random.default_rng(3))
-    assert found.ids.tolist() == again.ids.tolist()
+    assert result.ids.tolist() == again.ids.tolist()
 
 
 def test_weights_that_were_trained_again_are_another_start(tmp_path):

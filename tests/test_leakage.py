@@ -37,17 +37,19 @@ def audited(data, settings, folder, *, work="work"):
     return written(data, settings, folder / work)[0]["audit"]
 
 
-def leaks(found) -> dict[str, list[str]]:
+def leaks(result) -> dict[str, list[str]]:
     """Return kind -> texts of the leaks."""
     kinds: dict[str, list[str]] = {}
-    for finding in found["findings"]:
+    for finding in result["findings"]:
         if finding["severity"] == "leak":
             kinds.setdefault(finding["kind"], []).append(finding["text"])
     return kinds
 
 
-def caught(found, kind: str, text: str) -> None:
-    assert found["verdict"] == "leaks" and any(text in said for said in leaks(found).get(kind, [])), found["findings"]
+def caught(result, kind: str, text: str) -> None:
+    assert result["verdict"] == "leaks" and any(text in said for said in leaks(result).get(kind, [])), result[
+        "findings"
+    ]
 
 
 def moved(fold: Fold, rows: np.ndarray) -> Fold:
@@ -77,10 +79,10 @@ def plant_folds(monkeypatch, change) -> None:
 )
 def test_the_code_as_it_stands_is_clean(keys, tmp_path):
     data = doubled(marked() if "augment" in keys else dataset())[:-3]  # unequal classes
-    found = audited(data, config(**keys), tmp_path)
-    assert found["verdict"] == "clean" and not found["findings"], found
-    assert found["checked"][0] == "3 folds and the shipped model"
-    noted = {line.partition(":")[0] for line in found["checked"][1:]}
+    result = audited(data, config(**keys), tmp_path)
+    assert result["verdict"] == "clean" and not result["findings"], result
+    assert result["checked"][0] == "3 folds and the shipped model"
+    noted = {line.partition(":")[0] for line in result["checked"][1:]}
     wanted = {"part", "scale", "fit", "test"} | ({"copies"} if "augment" in keys else set())
     wanted |= {"speakers", "balance"} if "balance" in keys else set()
     wanted |= {"calibration fit", "calibration held"} if keys.get("model") is None else set()
@@ -101,11 +103,11 @@ def test_the_record_holds_the_rows_of_every_purpose(tmp_path):
 
 
 def test_clips_at_random_are_speaker_dependent_and_not_a_leak(tmp_path):
-    found = audited(spoken(dataset()), config(split={"by": "random", "folds": 3}), tmp_path)
-    assert found["verdict"] == "speaker-dependent" and not leaks(found)
-    kinds = {finding["kind"] for finding in found["findings"] if finding["severity"] == "expected"}
+    data = audited(spoken(dataset()), config(split={"by": "random", "folds": 3}), tmp_path)
+    assert data["verdict"] == "speaker-dependent" and not leaks(data)
+    kinds = {finding["kind"] for finding in data["findings"] if finding["severity"] == "expected"}
     assert {"training", "scaler", "calibration"} <= kinds
-    text = [finding["text"] for finding in found["findings"] if finding["kind"] == "text"]
+    text = [finding["text"] for finding in data["findings"] if finding["kind"] == "text"]
     assert text == ["2 of 2 test sentences are trained on, by others"]
 
 
@@ -125,8 +127,8 @@ def test_a_resumed_run_keeps_the_record_of_what_was_done_before(tmp_path, monkey
         plant_folds(patch, lambda data, fold: moved(fold, fold.test[:1]))  # the first part leaked, the second does not
         with pytest.raises(KeyboardInterrupt):
             written(data, settings, tmp_path / "run")
-    found, _, _ = written(data, settings, tmp_path / "run")
-    assert [f["folds"] for f in found["audit"]["findings"] if f["kind"] == "training"] == [[1]]
+    metrics, _, _ = written(data, settings, tmp_path / "run")
+    assert [f["folds"] for f in metrics["audit"]["findings"] if f["kind"] == "training"] == [[1]]
 
 
 # planted in the running code
@@ -134,9 +136,9 @@ def test_a_resumed_run_keeps_the_record_of_what_was_done_before(tmp_path, monkey
 
 def test_a_test_clip_in_the_training_part(tmp_path, monkeypatch):
     plant_folds(monkeypatch, lambda data, fold: moved(fold, fold.test[:1]))
-    found = audited(dataset(), config(), tmp_path)
-    caught(found, "training", "test clips")
-    caught(found, "scaler", "test clips")
+    result = audited(dataset(), config(), tmp_path)
+    caught(result, "training", "test clips")
+    caught(result, "scaler", "test clips")
 
 
 def test_a_clip_of_a_test_speaker_in_the_training_part(tmp_path, monkeypatch):
@@ -144,9 +146,9 @@ def test_a_clip_of_a_test_speaker_in_the_training_part(tmp_path, monkeypatch):
         return replace(fold, train=np.union1d(fold.train, fold.test[:2]), test=fold.test[2:])
 
     plant_folds(monkeypatch, split)
-    found = audited(dataset(), config(), tmp_path)
-    caught(found, "training", "clips of test speakers")
-    assert "test clips" not in leaks(found)["training"]
+    result = audited(dataset(), config(), tmp_path)
+    caught(result, "training", "clips of test speakers")
+    assert "test clips" not in leaks(result)["training"]
 
 
 def test_a_duplicate_on_the_other_side(tmp_path, monkeypatch):
@@ -154,9 +156,9 @@ def test_a_duplicate_on_the_other_side(tmp_path, monkeypatch):
     twins = np.flatnonzero(np.arange(len(data)) % 12 == 0)  # one clip a speaker
     data.digests[twins] = data.digests[0]
     plant_folds(monkeypatch, lambda data, fold: moved(fold, np.setdiff1d(np.arange(len(data)), fold.test)))
-    found = audited(data, config(), tmp_path)
-    caught(found, "training", "duplicates of test clips")
-    assert {clip for finding in found["findings"] for clip in finding["examples"]} <= set(data.ids[twins])
+    result = audited(data, config(), tmp_path)
+    caught(result, "training", "duplicates of test clips")
+    assert {clip for finding in result["findings"] for clip in finding["examples"]} <= set(data.ids[twins])
 
 
 def test_a_scaler_over_everything(tmp_path, monkeypatch):
@@ -180,9 +182,9 @@ def test_oversampling_from_everything(tmp_path, monkeypatch):
         return original(part, rng).joined(data[rng.integers(len(data), size=30)])
 
     monkeypatch.setattr(fit, "oversampled", greedy)
-    found = audited(data, config(balance="oversample"), tmp_path)
-    caught(found, "balancing", "test clips")
-    caught(found, "balancing", "clips from outside the training part")
+    result = audited(data, config(balance="oversample"), tmp_path)
+    caught(result, "balancing", "test clips")
+    caught(result, "balancing", "clips from outside the training part")
 
 
 def test_calibration_on_test_clips(tmp_path, monkeypatch):
@@ -201,21 +203,21 @@ def test_calibration_on_clips_that_were_fitted_on(tmp_path, monkeypatch):
         return [(rows, rows[::2]), (rows, rows[1::2])]
 
     monkeypatch.setattr(SklearnModel, "_calibration_folds", sloppy)
-    found = audited(dataset(), config(), tmp_path)
-    caught(found, "calibration", "clips that its estimator was fitted on")
+    data = audited(dataset(), config(), tmp_path)
+    caught(data, "calibration", "clips that its estimator was fitted on")
 
 
 def test_an_augmented_copy_of_a_test_clip(tmp_path, monkeypatch):
     data, original = marked(), Dataset.copies
     monkeypatch.setattr(Dataset, "copies", lambda self: original(data))
-    found = audited(data, config(augment=[{"name": "speed", "copies": 2}]), tmp_path)
-    caught(found, "augmented copies", "test clips")
+    result = audited(data, config(augment=[{"name": "speed", "copies": 2}]), tmp_path)
+    caught(result, "augmented copies", "test clips")
 
 
 def test_held_out_speakers_in_a_fold(tmp_path, monkeypatch):
     plant_folds(monkeypatch, lambda data, fold: moved(fold, np.flatnonzero(data.speakers == "toy/s3")))
-    found = audited(dataset(), config(split={"by": "speaker", "folds": 2, "holdout": ["s3"]}), tmp_path)
-    caught(found, "training", "held-out clips")
+    result = audited(dataset(), config(split={"by": "speaker", "folds": 2, "holdout": ["s3"]}), tmp_path)
+    caught(result, "training", "held-out clips")
 
 
 def test_a_network_stopped_by_the_test_part_or_begun_from_one_that_heard_it(tmp_path, monkeypatch):
@@ -231,9 +233,9 @@ def test_a_network_stopped_by_the_test_part_or_begun_from_one_that_heard_it(tmp_
         return rows, np.setdiff1d(np.arange(len(data)), rows), "speakers"
 
     monkeypatch.setattr(fit, "validation_rows", by_test)
-    found = audited(data, settings, tmp_path, work="stopped")
-    caught(found, "early stopping", "test clips")
-    assert set(leaks(found)) == {"early stopping"}
+    result = audited(data, settings, tmp_path, work="stopped")
+    caught(result, "early stopping", "test clips")
+    assert set(leaks(result)) == {"early stopping"}
     (tmp_path / "clean" / "audit.parquet").unlink()
     assert record.training_clips(tmp_path / "clean").ids.tolist() == [""]
 
@@ -243,8 +245,8 @@ def test_a_network_stopped_by_what_it_learns_from(tmp_path):
     model = fit.fit(data[:30], None, config(), seed=1)
     model.usage.add("validation", data[20:40])
     model.usage.add("test", data[60:])
-    found = rules.judge(record.fitted(model, data, 1), config(CNN))
-    caught(found, "early stopping", "clips that the network also learns from")
+    result = rules.judge(record.fitted(model, data, 1), config(CNN))
+    caught(result, "early stopping", "clips that the network also learns from")
 
 
 # what is not there
@@ -252,9 +254,9 @@ def test_a_network_stopped_by_what_it_learns_from(tmp_path):
 
 def test_without_a_record_nothing_is_called_clean(tmp_path, monkeypatch):
     monkeypatch.setattr("models.usage.ClipUsage.add", lambda self, purpose, data: None)
-    found = audited(dataset(), config(), tmp_path)
-    assert found["verdict"] == "not audited"
-    assert {f["kind"] for f in found["findings"]} == {"record"}
+    result = audited(dataset(), config(), tmp_path)
+    assert result["verdict"] == "not audited"
+    assert {f["kind"] for f in result["findings"]} == {"record"}
 
 
 @pytest.mark.parametrize("purpose", ["part", "scale", "fit", "test", "speakers", "balance", "copies"])
@@ -264,8 +266,8 @@ def test_a_purpose_that_must_be_there_is_missed(purpose, tmp_path):
     written(data, settings, tmp_path / "run")
     table = parquet.read_table(tmp_path / "run" / "audit.parquet")
     kept = table.filter([name != purpose for name in table["purpose"].to_pylist()])
-    found = rules.judge(kept, settings)
-    assert found["verdict"] == "not audited" and found["findings"][0]["kind"] == purpose
+    result = rules.judge(kept, settings)
+    assert result["verdict"] == "not audited" and result["findings"][0]["kind"] == purpose
 
 
 def test_tuned_on_the_same_speakers(tmp_path):
@@ -275,12 +277,12 @@ def test_tuned_on_the_same_speakers(tmp_path):
 def test_tuned_while_other_speakers_are_held_out(tmp_path):
     data = dataset()
     split = config().split.model_dump() | {"holdout": [str(np.unique(data.speakers)[0])]}
-    found = audited(data, config(tuned=split["holdout"], split=split), tmp_path)
-    assert found["verdict"] == "tuned" and not leaks(found), found["findings"]
+    result = audited(data, config(tuned=split["holdout"], split=split), tmp_path)
+    assert result["verdict"] == "tuned" and not leaks(result), result["findings"]
     others = [str(np.unique(data.speakers)[1])]  # who were searched on
     for work, tuned in (("others", others), ("unsaid", True)):
-        found = audited(data, config(tuned=tuned, split=split), tmp_path, work=work)
-        caught(found, "selection", "chosen by the score")
+        result = audited(data, config(tuned=tuned, split=split), tmp_path, work=work)
+        caught(result, "selection", "chosen by the score")
 
 
 def test_members_of_an_ensemble_pass_their_verdict_on(tmp_path):
@@ -288,8 +290,8 @@ def test_members_of_an_ensemble_pass_their_verdict_on(tmp_path):
     for verdict, wanted in (("leaks", "leaks"), ("clean", "not audited")):
         assert rules.judge(table, config(), members={"one": "clean", "two": verdict})["verdict"] == wanted
     for verdict, severity in (("leaks", "leak"), ("not audited", "missing"), ("tuned", "tuned")):
-        found = rules.judge(table, config(), members={"one": "clean", "two": verdict})["findings"]
-        said = [(f["severity"], f["text"]) for f in found if f["kind"] == "member"]
+        result = rules.judge(table, config(), members={"one": "clean", "two": verdict})["findings"]
+        said = [(f["severity"], f["text"]) for f in result if f["kind"] == "member"]
         assert said == [(severity, f"two: {verdict}")]
 
 
@@ -313,10 +315,10 @@ def test_an_ensemble_whose_members_saw_the_test_part_in_their_inner_fits(zoo, tm
         return original(part.joined(wholes[part.features.shape[1]]), *arguments, **options)
 
     monkeypatch.setattr(fit, "fit", greedy)
-    found = joined_audit(data, runs, tmp_path, "leaking")
-    caught(found, "inner training", "test clips")
-    caught(found, "inner scaler", "test clips")
-    assert set(leaks(found)) == {"inner training", "inner scaler"}
+    result = joined_audit(data, runs, tmp_path, "leaking")
+    caught(result, "inner training", "test clips")
+    caught(result, "inner scaler", "test clips")
+    assert set(leaks(result)) == {"inner training", "inner scaler"}
 
 
 # the command
@@ -342,6 +344,6 @@ def test_the_command_prints_the_verdict_and_stores_it(tmp_path, capsys, monkeypa
 
 def test_rows_are_kept_once_with_the_times_they_came():
     data = dataset()
-    found = record.rows(2, "fit", Clips.of(data[[3, 1, 3, 3]])).to_pydict()
-    assert found["id"] == ["toy/001", "toy/003"] and found["times"] == [1, 3] and found["fold"] == [2, 2]
-    assert found["speaker"] == data.speakers[[1, 3]].tolist() and found["text"] == ["", ""]
+    rows = record.rows(2, "fit", Clips.of(data[[3, 1, 3, 3]])).to_pydict()
+    assert rows["id"] == ["toy/001", "toy/003"] and rows["times"] == [1, 3] and rows["fold"] == [2, 2]
+    assert rows["speaker"] == data.speakers[[1, 3]].tolist() and rows["text"] == ["", ""]

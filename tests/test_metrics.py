@@ -30,68 +30,68 @@ def test_by_hand():
     matrix = confusion(truth, predicted, 3)
     assert matrix.tolist() == [[2, 1, 0], [0, 1, 1], [0, 0, 1]]
     assert uar(matrix) == pytest.approx(13 / 18)
-    found = scores(truth, one_hot(predicted, 3), "abc")
-    assert found["accuracy"] == pytest.approx(4 / 6)
-    assert found["per_class"]["a"] == {
+    result = scores(truth, one_hot(predicted, 3), "abc")
+    assert result["accuracy"] == pytest.approx(4 / 6)
+    assert result["per_class"]["a"] == {
         "precision": 1.0,
         "recall": pytest.approx(2 / 3),
         "f1": 0.8,
         "support": 3,
     }
-    assert found["per_class"]["c"] == {
+    assert result["per_class"]["c"] == {
         "precision": 0.5,
         "recall": 1.0,
         "f1": pytest.approx(2 / 3),
         "support": 1,
     }
-    assert found["confusion"] == matrix.tolist()
+    assert result["confusion"] == matrix.tolist()
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_parity_with_sklearn(seed):
     truth, probabilities = draw(seed=seed)
     predicted = probabilities.argmax(axis=1)
-    found = scores(truth, probabilities, LABELS)
-    assert set(found) >= CONTRACT
-    assert found["uar"] == pytest.approx(reference.balanced_accuracy_score(truth, predicted), abs=1e-12)
-    assert found["accuracy"] == pytest.approx(reference.accuracy_score(truth, predicted), abs=1e-12)
+    result = scores(truth, probabilities, LABELS)
+    assert set(result) >= CONTRACT
+    assert result["uar"] == pytest.approx(reference.balanced_accuracy_score(truth, predicted), abs=1e-12)
+    assert result["accuracy"] == pytest.approx(reference.accuracy_score(truth, predicted), abs=1e-12)
     for average in ("macro", "weighted"):
         for name in ("f1", "precision", "recall"):
             function = getattr(reference, f"{name}_score")
-            assert found[f"{average}_{name}"] == pytest.approx(function(truth, predicted, average=average), abs=1e-12)
-    assert found["log_loss"] == pytest.approx(reference.log_loss(truth, probabilities), abs=1e-12)
-    assert found["brier"] == pytest.approx(
+            assert result[f"{average}_{name}"] == pytest.approx(function(truth, predicted, average=average), abs=1e-12)
+    assert result["log_loss"] == pytest.approx(reference.log_loss(truth, probabilities), abs=1e-12)
+    assert result["brier"] == pytest.approx(
         reference.brier_score_loss(truth, probabilities, labels=range(4), scale_by_half=False), abs=1e-12
     )
-    assert found["confusion"] == reference.confusion_matrix(truth, predicted).tolist()
+    assert result["confusion"] == reference.confusion_matrix(truth, predicted).tolist()
     np.testing.assert_allclose(
-        found["confusion_rates"], reference.confusion_matrix(truth, predicted, normalize="true"), atol=1e-12
+        result["confusion_rates"], reference.confusion_matrix(truth, predicted, normalize="true"), atol=1e-12
     )
     table = reference.precision_recall_fscore_support(truth, predicted)
-    ours = [[row[key] for row in found["per_class"].values()] for key in ("precision", "recall", "f1", "support")]
+    ours = [[row[key] for row in result["per_class"].values()] for key in ("precision", "recall", "f1", "support")]
     np.testing.assert_allclose(ours, table, atol=1e-12)
 
 
 def test_a_class_never_predicted_has_precision_0():
     truth, predicted = np.array([0, 0, 1, 1]), np.array([0, 0, 0, 0])
-    found = scores(truth, one_hot(predicted, 2), "ab")
-    assert found["per_class"]["b"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 2}
-    assert found["uar"] == 0.5
-    assert found["macro_f1"] == pytest.approx(reference.f1_score(truth, predicted, average="macro"))
+    result = scores(truth, one_hot(predicted, 2), "ab")
+    assert result["per_class"]["b"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 2}
+    assert result["uar"] == 0.5
+    assert result["macro_f1"] == pytest.approx(reference.f1_score(truth, predicted, average="macro"))
 
 
 @pytest.mark.parametrize("predicted", [[0, 0, 1, 0], [0, 2, 1, 0]])
 def test_a_class_without_clips_is_not_in_the_mean_recall(predicted):
     truth = np.array([0, 0, 1, 1])
-    found = scores(truth, one_hot(np.array(predicted), 4), LABELS)
-    assert found["uar"] == np.mean([np.mean(np.array(predicted)[truth == c] == c) for c in (0, 1)])
-    assert found["per_class"]["sad"]["support"] == found["per_class"]["neutral"]["support"] == 0
-    assert found["macro_f1"] == pytest.approx(reference.f1_score(truth, predicted, average="macro", zero_division=0))
-    assert found["macro_recall"] == pytest.approx(
+    result = scores(truth, one_hot(np.array(predicted), 4), LABELS)
+    assert result["uar"] == np.mean([np.mean(np.array(predicted)[truth == c] == c) for c in (0, 1)])
+    assert result["per_class"]["sad"]["support"] == result["per_class"]["neutral"]["support"] == 0
+    assert result["macro_f1"] == pytest.approx(reference.f1_score(truth, predicted, average="macro", zero_division=0))
+    assert result["macro_recall"] == pytest.approx(
         reference.recall_score(truth, predicted, average="macro", zero_division=0)
     )
-    assert len(found["confusion"]) == len(found["confusion"][3]) == 4
-    assert found["confusion_rates"][2:] == [[0, 0, 0, 0]] * 2
+    assert len(result["confusion"]) == len(result["confusion"][3]) == 4
+    assert result["confusion_rates"][2:] == [[0, 0, 0, 0]] * 2
 
 
 def test_many_matrices_at_once():
@@ -144,8 +144,8 @@ def test_perfect_and_wrong():
 
 def test_plain_numbers_that_json_takes():
     truth, probabilities = draw()
-    found = scores(truth, probabilities.astype(np.float32), LABELS)
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    result = scores(truth, probabilities.astype(np.float32), LABELS)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 
 @pytest.mark.parametrize(

@@ -75,11 +75,11 @@ def test_there_are_models_to_test():
 
 def test_probabilities_are_probabilities_in_the_order_of_the_labels(case):
     model, data, _, _ = case
-    found = model.probabilities(data.features)
-    assert found.shape == (len(data), len(LABELS)) and found.dtype == np.float32
-    assert found.min() >= 0
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
-    recalls = [np.mean(found[data.truth == k].argmax(axis=1) == k) for k in range(len(LABELS))]
+    probabilities = model.probabilities(data.features)
+    assert probabilities.shape == (len(data), len(LABELS)) and probabilities.dtype == np.float32
+    assert probabilities.min() >= 0
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    recalls = [np.mean(probabilities[data.truth == k].argmax(axis=1) == k) for k in range(len(LABELS))]
     assert np.mean(recalls) > 0.5  # chance is .33; swapped columns would be far below
 
 
@@ -130,16 +130,16 @@ def test_padding_changes_nothing(which, trained):
     dirty = longer.copy()
     for row, length in zip(dirty, lengths, strict=True):
         row[length:] = 1e3
-    found = []
+    result = []
     for frames in (padded, longer, dirty):
         feed = {"features": frames, "lengths": lengths}
         (graph,) = predictor.graphs
         if graph.takes_speaker:
             both = zip(("speaker_mean", "speaker_std"), graph.global_statistics(), strict=True)
             feed |= {key: np.repeat(value[None], len(lengths), axis=0) for key, value in both}
-        found.append(graph.session.run(["probabilities"], feed)[0])
-    np.testing.assert_allclose(found[1], found[0], atol=1e-5)
-    np.testing.assert_allclose(found[2], found[0], atol=1e-5)
+        result.append(graph.session.run(["probabilities"], feed)[0])
+    np.testing.assert_allclose(result[1], result[0], atol=1e-5)
+    np.testing.assert_allclose(result[2], result[0], atol=1e-5)
 
 
 def test_onnx_inputs_and_outputs_are_as_promised(case):
@@ -155,11 +155,11 @@ def test_onnx_inputs_and_outputs_are_as_promised(case):
         expected |= {f"speaker_{name}": (float32, ["batch", dims]) for name in ("mean", "std")}
 
     def described(values):
-        found = {}
+        result = {}
         for value in values:
             tensor = value.type.tensor_type
-            found[value.name] = (tensor.elem_type, [d.dim_param or d.dim_value for d in tensor.shape.dim])
-        return found
+            result[value.name] = (tensor.elem_type, [d.dim_param or d.dim_value for d in tensor.shape.dim])
+        return result
 
     assert described(graph.graph.input) == expected
     outputs = described(graph.graph.output)
@@ -208,8 +208,8 @@ def test_estimators_of_two_classes_ship_too(name, tmp_path):
     model = fitted(name, data)
     model.save(tmp_path)
     (tmp_path / "model.json").write_text(json.dumps({"labels": data.labels, "frames": False}), encoding="utf8")
-    found = Predictor(tmp_path).probabilities(arrays(data.features))
-    np.testing.assert_allclose(found, model.probabilities(data.features), atol=1e-4)
+    probabilities = Predictor(tmp_path).probabilities(arrays(data.features))
+    np.testing.assert_allclose(probabilities, model.probabilities(data.features), atol=1e-4)
 
 
 def test_runs_are_averaged_and_shipped_as_one(tmp_path):
@@ -219,13 +219,13 @@ def test_runs_are_averaged_and_shipped_as_one(tmp_path):
 
     each = [training.predict(network, data.features, model.global_statistics(len(data))) for network in model.networks_]
     assert len(each) == 2 and np.abs(each[0] - each[1]).max() > 1e-3
-    found = model.probabilities(data.features)
-    np.testing.assert_allclose(found, np.mean(each, axis=0), atol=1e-6)
+    probabilities = model.probabilities(data.features)
+    np.testing.assert_allclose(probabilities, np.mean(each, axis=0), atol=1e-6)
     model.save(tmp_path)
     (tmp_path / "model.json").write_text(json.dumps({"labels": data.labels, "frames": False}), encoding="utf8")
-    np.testing.assert_allclose(Predictor(tmp_path).probabilities(arrays(data.features)), found, atol=1e-4)
+    np.testing.assert_allclose(Predictor(tmp_path).probabilities(arrays(data.features)), probabilities, atol=1e-4)
     loaded = type(model).load(tmp_path, model.section, LABELS)
-    np.testing.assert_allclose(loaded.probabilities(data.features), found, atol=1e-6)
+    np.testing.assert_allclose(loaded.probabilities(data.features), probabilities, atol=1e-6)
 
 
 # the base class
@@ -289,10 +289,10 @@ def test_enrolment_is_drawn_towards_the_training_set():
     for clips in (1, 5, 12):
         given = data.features[:clips].astype(np.float64)
         share = clips / (clips + SHRINKAGE_CLIPS)
-        found = model.enrolled_statistics(data.features[:clips], 7)
-        np.testing.assert_allclose(found.mean[0], share * given.mean(axis=0) + (1 - share) * model.mean_, rtol=1e-4)
-        np.testing.assert_allclose(found.std[0], share * given.std(axis=0) + (1 - share) * model.std_, rtol=1e-4)
-        assert found.rows.tolist() == [0] * 7
+        result = model.enrolled_statistics(data.features[:clips], 7)
+        np.testing.assert_allclose(result.mean[0], share * given.mean(axis=0) + (1 - share) * model.mean_, rtol=1e-4)
+        np.testing.assert_allclose(result.std[0], share * given.std(axis=0) + (1 - share) * model.std_, rtol=1e-4)
+        assert result.rows.tolist() == [0] * 7
     assert SHRINKAGE_CLIPS == 5
 
 
@@ -373,17 +373,17 @@ def test_a_class_of_one_clip_cannot_be_calibrated():
 def test_a_class_never_seen_gets_no_probability():
     data = dataset()
     known = data[data.truth != 1]
-    found = fitted("mlp", known).probabilities(data.features)
-    assert found.shape[1] == 3 and not found[:, 1].any()
+    probabilities = fitted("mlp", known).probabilities(data.features)
+    assert probabilities.shape[1] == 3 and not probabilities[:, 1].any()
 
 
 def test_pooled_frames_known_values():
     from models.sklearn_model import pooled
 
     frames = np.float32([[1, 10], [3, 10], [5, 40]])
-    found = pooled(frames, np.float32([1, 0]), np.float32([2, 10]))
+    result = pooled(frames, np.float32([1, 0]), np.float32([2, 10]))
     deviation = np.sqrt([8 / 3, 200.0]) / [2, 10]
-    np.testing.assert_allclose(found, [1, 2, *deviation, 0, 1, 2, 4], rtol=1e-6)
+    np.testing.assert_allclose(result, [1, 2, *deviation, 0, 1, 2, 4], rtol=1e-6)
 
 
 @pytest.mark.parametrize("broken", ["missing", "not JSON", "not ONNX"])

@@ -48,8 +48,8 @@ def training() -> dict:
 
 
 def test_unseen_speakers_recorded_alike_get_hardly_a_hint(training):
-    found = given(training, *(clips(8, 2)[k] for k in (0, 2)))
-    assert np.mean([bool(hints) for hints in found]) <= 0.05
+    result = given(training, *(clips(8, 2)[k] for k in (0, 2)))
+    assert np.mean([bool(hints) for hints in result]) <= 0.05
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_unseen_speakers_recorded_alike_get_hardly_a_hint(training):
 )
 def test_a_change_of_the_sound_is_named(training, hint, change):
     features, _, measures = clips(4, 3, change)
-    found = given(training, features, measures)
-    assert np.mean([hint in hints for hints in found]) > 0.9
+    result = given(training, features, measures)
+    assert np.mean([hint in hints for hints in result]) > 0.9
     (one, *_) = (h for h in out_of_domain.hints(training, features, measures)[0] if h["hint"] == hint)
     assert set(one) == {"hint", "value", "limit", "text"} and one["text"].startswith(f"{hint}: ")
     side = next(end for (_, end), (name, _) in out_of_domain.HINTS.items() if name == hint)
@@ -95,8 +95,8 @@ def test_the_distance_is_the_root_mean_square_of_standardised_features():
     training = out_of_domain.training_ranges(features, np.repeat([f"s{n}" for n in range(10)], 50), {})
     assert training["distance"] == pytest.approx(np.quantile(np.sqrt(np.mean(features**2, axis=1)), 0.99), rel=0.05)
     far = np.array(training["mean"]) + np.array(training["std"]) * 4
-    (found,) = out_of_domain.hints(training, [far], {})
-    assert found[0]["value"] == pytest.approx(4, abs=0.01) and found[0]["limit"] == round(training["distance"], 3)
+    (result,) = out_of_domain.hints(training, [far], {})
+    assert result[0]["value"] == pytest.approx(4, abs=0.01) and result[0]["limit"] == round(training["distance"], 3)
 
 
 def test_a_range_needs_clips_and_leaves_out_what_was_not_measured():

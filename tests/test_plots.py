@@ -253,9 +253,9 @@ def test_names_are_drawn_as_they_are_written(monkeypatch):
     installed = ["Arial", "Noto Sans CJK JP", "WenQuanYi Zen Hei"]
     monkeypatch.setattr(font_manager.fontManager, "get_font_names", lambda: installed)
     figure = radar([0.6, 0.3, 0.1], ["\u6124\u6012", "$x^$", "sad"])
-    found = {text.get_text().partition("\n")[0]: text for text in words(figure)}
-    fonts = found["\u6124\u6012"].get_fontfamily()
+    result = {text.get_text().partition("\n")[0]: text for text in words(figure)}
+    fonts = result["\u6124\u6012"].get_fontfamily()
     assert fonts == ["DejaVu Sans", "Noto Sans CJK JP", "WenQuanYi Zen Hei"]
-    assert found["sad"].get_fontfamily() == ["sans-serif"]
-    assert not found["$x^$"].get_parse_math()
+    assert result["sad"].get_fontfamily() == ["sans-serif"]
+    assert not result["$x^$"].get_parse_math()
     png(radar([0.6, 0.4], ["$x^$", "$y^$"], title="$z^$"))  # a broken formula, if it were one

@@ -25,9 +25,9 @@ every = pytest.mark.parametrize(("kind", "name"), EVERY)
 
 @pytest.mark.parametrize("kind", plugins.KINDS)
 def test_the_plugins_of_the_contract_are_found_sorted(kind):
-    found = plugins.every(kind)
-    assert set(found) >= EXPECTED[kind]
-    assert list(found) == sorted(found)
+    known = plugins.every(kind)
+    assert set(known) >= EXPECTED[kind]
+    assert list(known) == sorted(known)
 
 
 @every

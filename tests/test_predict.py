@@ -54,8 +54,8 @@ def folder(demo_root, tmp_path):
     return there
 
 
-def refused(found, *words):
-    status, out, err = found
+def refused(result, *words):
+    status, out, err = result
     assert status == 2 and not out
     assert err.startswith("error: ") and err.count("\n") == 1
     for word in words:
@@ -71,8 +71,8 @@ def test_one_file_prints_its_emotion_and_draws_a_radar_chart(run, zoo, demo_root
     status, out, err = run(clip)
     assert status == 0 and not err
     first, note, line, last = out.splitlines()
-    found = json.loads((zoo / "plain" / "metrics.json").read_text(encoding="utf8"))
-    assert first.startswith(f"plain: UAR {found['uar']:.3f}") and "speaker-independent, 3 folds by speaker" in first
+    metrics = json.loads((zoo / "plain" / "metrics.json").read_text(encoding="utf8"))
+    assert first.startswith(f"plain: UAR {metrics['uar']:.3f}") and "speaker-independent, 3 folds by speaker" in first
     assert note == "note: trained on synthetic voices"
     assert line.startswith(f"{clip}: ") and all(label in line for label in LABELS)
     assert last == "radar chart: m08_sad_1_radar.png"
@@ -93,10 +93,10 @@ def test_a_directory_is_done_whatever_is_in_it(run, folder, tmp_path):
 def test_json_lines_are_as_promised(run, folder):
     status, out, err = run("--json", folder)
     assert status == 1 and not err
-    found = {item["file"].rpartition("/")[2]: item for item in answers(out)}
-    assert len(found) == 5
-    assert set(found["broken.wav"]) == {"file", "error"} and str(folder) in found["broken.wav"]["error"]
-    for name, item in found.items():
+    result = {item["file"].rpartition("/")[2]: item for item in answers(out)}
+    assert len(result) == 5
+    assert set(result["broken.wav"]) == {"file", "error"} and str(folder) in result["broken.wav"]["error"]
+    for name, item in result.items():
         if name not in ("broken.wav", "silent.wav"):
             assert list(item) == ["file", "emotion", "probabilities", "hints"] and item["hints"] == []
             assert list(item["probabilities"]) == LABELS
@@ -115,9 +115,9 @@ def test_a_clip_unlike_the_training_clips_is_said_to_be(run, demo_root, tmp_path
     for hint, heard in changed.items():
         path = tmp_path / f"{hint}.wav"
         soundfile.write(path, heard, rate)
-        (found,) = answers(run("--json", path)[1])
-        assert hint in {one["hint"] for one in found["hints"]}
-        said = [one["text"] for one in found["hints"]]
+        (result,) = answers(run("--json", path)[1])
+        assert hint in {one["hint"] for one in result["hints"]}
+        said = [one["text"] for one in result["hints"]]
         out = run(path)[1].splitlines()
         assert [line.removeprefix("  hint: ") for line in out if line.startswith("  hint: ")] == said
     assert run(demo_root / "m08" / "m08_sad_1.wav")[1].count("hint") == 0
@@ -130,8 +130,8 @@ def test_a_model_that_knows_no_ranges_gives_no_hints(run, zoo, demo_root, tmp_pa
     del card["familiar"]  # written before there were any
     (zoo / "unknown" / "model.json").write_text(json.dumps(card), encoding="utf8")
     soundfile.write(tmp_path / "short.wav", soundfile.read(demo_root / "m08" / "m08_sad_1.wav")[0][:3200], 16000)
-    (found,) = answers(run("--json", tmp_path / "short.wav", checkpoint="unknown")[1])
-    assert found["hints"] == []
+    (result,) = answers(run("--json", tmp_path / "short.wav", checkpoint="unknown")[1])
+    assert result["hints"] == []
 
 
 def test_csv_has_a_row_a_file(run, folder, tmp_path):
@@ -155,21 +155,21 @@ def test_label_sets_hold_what_is_as_probable_as_the_threshold(run, zoo, folder, 
     for coverage in (0.8, 0.95):
         status, out, _ = run("--json", "--coverage", coverage, "--csv", tmp_path / "table.csv", folder)
         assert status == 1
-        found = [item for item in answers(out) if "emotion" in item]
-        for item in found:
+        result = [item for item in answers(out) if "emotion" in item]
+        for item in result:
             p = np.array([[item["probabilities"][label] for label in LABELS]])
             inside = conformal.sets(p, known[f"{coverage:g}"]["threshold"])[0]
             assert item["set"] == sorted(np.array(LABELS)[inside], key=lambda label: -item["probabilities"][label])
             assert item["set"][0] == item["emotion"]
-        sizes.append(sum(len(item["set"]) for item in found))
+        sizes.append(sum(len(item["set"]) for item in result))
         with (tmp_path / "table.csv").open(newline="", encoding="utf8") as file:
             rows = list(csv.DictReader(file))
         assert list(rows[0])[-2:] == ["set", "error"]
-        assert [row["set"] for row in rows if not row["error"]] == ["|".join(item["set"]) for item in found]
+        assert [row["set"] for row in rows if not row["error"]] == ["|".join(item["set"]) for item in result]
         assert {row["set"] for row in rows if row["error"]} == {""}
     assert sizes[0] <= sizes[1]
     first, *_, last = run("--coverage", "0.95", folder)[1].splitlines()
-    assert "label sets" not in first and f"{{{', '.join(found[-1]['set'])}}}" in last
+    assert "label sets" not in first and f"{{{', '.join(result[-1]['set'])}}}" in last
     assert f"label sets at 95%: {known['0.95']['coverage']:.1%} held" in run("--coverage", ".95", folder)[1]
 
 
@@ -299,13 +299,13 @@ def test_prediction_makes_the_features_that_training_read(zoo, demo_root, monkey
 
 
 def test_prediction_gives_the_held_out_speakers_score(run, zoo, demo_root):
-    found = json.loads((zoo / "plain" / "metrics.json").read_text(encoding="utf8"))["holdout"]
+    metrics = json.loads((zoo / "plain" / "metrics.json").read_text(encoding="utf8"))["holdout"]
     predicted = answers(run("--json", demo_root / "m08")[1])
     matrix = np.zeros((5, 5), int)
     for item in predicted:
         truth = item["file"].split("_")[-2]
         matrix[LABELS.index(truth), LABELS.index(item["emotion"])] += 1
-    assert matrix.tolist() == found["confusion"]
+    assert matrix.tolist() == metrics["confusion"]
 
 
 def test_prediction_loads_no_framework(zoo, demo_root, tmp_path):

@@ -26,8 +26,8 @@ TRAIN = Train(epochs=2, batch_size=16, learning_rate=0.001)
 
 def first_takes(root: Path, actors: int) -> list:
     """Return the first statement and repetition of the first actors, at normal intensity: one clip an emotion each."""
-    found = [ravdess.parse(path) for path in sorted((root / "RAVDESS").rglob("03-01-??-01-01-01-*"))]
-    return [utterance for utterance in found if int(utterance.speaker) <= actors]
+    paths = [ravdess.parse(path) for path in sorted((root / "RAVDESS").rglob("03-01-??-01-01-01-*"))]
+    return [utterance for utterance in paths if int(utterance.speaker) <= actors]
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +38,11 @@ def clips(speech) -> dict[str, Dataset]:
     waves = [read_wave(u.path, RATE, **CLIP) for u in chosen]
     labels = tuple(sorted({u.emotion for u in chosen}))
     names = np.array([u.id for u in chosen])
-    found = {}
+    result = {}
     for kind, section in RECIPES.items():
         filled = {"name": section["name"], **plugins.arguments("features", section)}
         rows = [Recipe.of(filled, RATE, CLIP).extract(wave) for wave in waves]
-        found[kind] = Dataset(
+        result[kind] = Dataset(
             features=Frames(rows) if kind == "frames" else np.stack(rows),
             labels=labels,
             truth=np.array([labels.index(u.emotion) for u in chosen]),
@@ -51,7 +51,7 @@ def clips(speech) -> dict[str, Dataset]:
             digests=names,
             facts={},
         )
-    return found
+    return result
 
 
 def fitted(name: str, data: Dataset, folder: Path):

@@ -35,8 +35,8 @@ def run(tmp_path_factory):
     for n, path in enumerate(paths[1:]):
         soundfile.write(path, 0.3 * np.sin(np.arange(RATE + 100 * n) * 0.1).astype(np.float32), RATE)
     data.facts["path"] = np.array([str(path) for path in paths])
-    found, _, _ = written(data, config({"name": "cnn1d", "filters": 4, "dense": 8}, name="toy_run"), folder / "run")
-    return folder / "run", found
+    metrics, _, _ = written(data, config({"name": "cnn1d", "filters": 4, "dense": 8}, name="toy_run"), folder / "run")
+    return folder / "run", metrics
 
 
 @pytest.fixture
@@ -62,10 +62,10 @@ def headings(document: Document) -> list[str]:
 
 
 def test_every_number_of_a_run_has_a_meaning(run):
-    _, found = run
-    named = {(scope, metric) for scope, _, metric, _ in tables.tidy(found) if not scope.startswith("confusion")}
+    _, result = run
+    named = {(scope, metric) for scope, _, metric, _ in tables.tidy(result) if not scope.startswith("confusion")}
     assert named and not {metric for _, metric in named} - set(glossary.TERMS)
-    assert set(found["by_information"]) <= set(glossary.TERMS)
+    assert set(result["by_information"]) <= set(glossary.TERMS)
 
 
 @pytest.mark.parametrize("term", glossary.TERMS.values(), ids=list(glossary.TERMS))
@@ -86,19 +86,19 @@ def test_metrics_txt_and_the_glossary_fit_a_terminal(run):
 
 
 def test_it_says_the_protocol_first_and_then_the_uar_with_its_interval(run):
-    folder, found = run
+    folder, result = run
     document = shown(folder)
     assert stands_alone(document)
     text = document.text
-    lo, hi = found["uar_ci95"]
-    protocol, uar = text.index("speaker-independent, 3 folds by speaker"), text.index(f"{found['uar']:.3f} UAR")
+    lo, hi = result["uar_ci95"]
+    protocol, uar = text.index("speaker-independent, 3 folds by speaker"), text.index(f"{result['uar']:.3f} UAR")
     assert protocol < uar < text.index("accuracy") and f"[{lo:.3f}, {hi:.3f}] over 6 speakers" in text
-    for value in (found["accuracy"], found["macro_f1"], found["ece"], found["brier"], 1 / len(LABELS)):
+    for value in (result["accuracy"], result["macro_f1"], result["ece"], result["brier"], 1 / len(LABELS)):
         assert f"{value:.3f}" in text
     for key in ("uar", "accuracy", "ece", "log_loss", "uar_ci95", "temperature"):
         assert glossary.meaning(key) in text
     for label in LABELS:
-        row = found["per_class"][label]
+        row = result["per_class"][label]
         assert f"{label} {row['precision']:.3f} {row['recall']:.3f} {row['f1']:.3f} {row['support']}" in text
     assert document.count("img") == len(list(folder.glob("*.png"))) == len(document.values("alt"))
 
@@ -199,8 +199,8 @@ def test_what_spoils_a_number_stands_above_it(copy):
 
 def test_it_is_made_without_tensorflow_and_twice_the_same(copy):
     code = f"from pathlib import Path\nfrom evaluation.pages import report\nreport.write(Path({str(copy)!r}))"
-    found, _ = fresh(code)
-    assert not found
+    result, _ = fresh(code)
+    assert not result
     first = (copy / report.FILE).read_bytes(), (copy / report.CARD).read_bytes()
     report.write(copy)
     assert first == ((copy / report.FILE).read_bytes(), (copy / report.CARD).read_bytes())
@@ -219,20 +219,20 @@ def test_the_command_writes_both_and_refuses_other_folders(copy, tmp_path, monke
 
 
 def test_the_card_has_what_mitchell_et_al_ask_for(run):
-    folder, found = run
+    folder, result = run
     report.write(folder)
     text = (folder / report.CARD).read_text(encoding="utf8")
     titles = [line[3:] for line in text.splitlines() if line.startswith("## ")]
     assert titles == [
         "Model", "Intended use", "Out-of-scope use", "Data and protocol", "Numbers", "Limits", "Licences",
     ]  # fmt: skip
-    lo, hi = found["uar_ci95"]
+    lo, hi = result["uar_ci95"]
     for words in (
-        f"{found['uar']:.3f}  [{lo:.3f}, {hi:.3f}] 95 %", f"{found['n_clips']} clips", "6 known speakers",
+        f"{result['uar']:.3f}  [{lo:.3f}, {hi:.3f}] 95 %", f"{result['n_clips']} clips", "6 known speakers",
         "2024/1689", "demo: none needed", "librosa_stats", "cnn1d", f"Guessing has a UAR of {1 / len(LABELS):.3f}",
     ):  # fmt: skip
         assert words in text, words
-    worst = found["subgroups"]["sex"]["worst"]
+    worst = result["subgroups"]["sex"]["worst"]
     assert f"By sex it is lowest on {worst}" in text
 
 

@@ -92,8 +92,8 @@ def test_every_condition_changes_the_wave_and_keeps_its_length():
     rng = np.random.default_rng(1)
     wave = (0.1 * rng.standard_normal(16000)).astype(np.float32)
     for condition, section in robustness_study.sections().items():
-        found = applied(section, wave, 16000, np.random.default_rng(2))
-        assert found.shape == wave.shape and np.abs(found - wave).max() > 1e-3, condition
+        result = applied(section, wave, 16000, np.random.default_rng(2))
+        assert result.shape == wave.shape and np.abs(result - wave).max() > 1e-3, condition
 
 
 def test_a_condition_is_the_first_copy_that_training_makes(zoo, demo_root, monkeypatch):
@@ -109,8 +109,8 @@ def test_the_whole_command_gives_the_run_s_own_score_and_what_changes_it(run, zo
     rows = table(zoo / "plain" / "robustness.csv")
     assert [row["condition"] for row in rows] == [CLEAN, *CONDITIONS]
     for key, name in (("uar", "plain"), ("against_uar", "line")):
-        found = json.loads((zoo / name / "metrics.json").read_text(encoding="utf8"))
-        assert float(rows[0][key]) == pytest.approx(found["uar"], abs=1e-9)  # pooled over all folds, as there
+        metrics = json.loads((zoo / name / "metrics.json").read_text(encoding="utf8"))
+        assert float(rows[0][key]) == pytest.approx(metrics["uar"], abs=1e-9)  # pooled over all folds, as there
     by = {row["condition"]: row for row in rows}
     assert float(by["noise at 0 dB"]["uar"]) < float(rows[0]["uar"])
     assert float(by["telephone, mu-law"]["hint_narrow_band"]) > 0.9 < float(by["noise at 0 dB"]["hint_noisy"])
@@ -145,13 +145,13 @@ def test_one_fold_is_one_fold_s_score(run, zoo):
 
 
 def test_what_cannot_be_is_refused(run, zoo):
-    for found, reason in (
+    for result, reason in (
         (run(checkpoint="features"), "no metrics.json in it"),
         (run("--folds", 4), "--folds 4: plain has 3"),
         (run("--folds", 0), "at least 1"),
         (run("--against", zoo / "four"), "they differ in split"),
     ):
-        status, out, err = found
+        status, out, err = result
         assert status == 2 and not out and err.count("\n") == 1 and reason in err, err
 
 

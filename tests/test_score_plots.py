@@ -47,16 +47,18 @@ def group(uar, **changes):
 @pytest.mark.parametrize("calibrated", [False, True])
 def test_reliability_shows_the_points_and_the_clips(calibrated):
     truth, probabilities = predictions(400)
-    found, before = points(truth, probabilities), points(truth, probabilities[::-1])
-    figure = score_plots.reliability(found, before=before if calibrated else None, title="run: calibration error 0.034")
+    result, before = points(truth, probabilities), points(truth, probabilities[::-1])
+    figure = score_plots.reliability(
+        result, before=before if calibrated else None, title="run: calibration error 0.034"
+    )
     check_layout(figure)
     lines = [line for line in figure.axes[0].lines if line.get_label() == "as shipped"]
-    there = found["count"] > 0
-    np.testing.assert_array_equal(lines[0].get_xdata(), found["confidence"][there])
-    np.testing.assert_array_equal(lines[0].get_ydata(), found["accuracy"][there])
-    assert [bar.get_height() for bar in figure.axes[1].patches] == found["count"].tolist()
+    there = result["count"] > 0
+    np.testing.assert_array_equal(lines[0].get_xdata(), result["confidence"][there])
+    np.testing.assert_array_equal(lines[0].get_ydata(), result["accuracy"][there])
+    assert [bar.get_height() for bar in figure.axes[1].patches] == result["count"].tolist()
     texts = [text.get_text() for text in words(figure)]
-    assert all(str(count) in texts for count in found["count"]) and ("before calibration" in texts) is calibrated
+    assert all(str(count) in texts for count in result["count"]) and ("before calibration" in texts) is calibrated
 
 
 @pytest.mark.parametrize("n", [3, 30, 2000])
@@ -84,12 +86,12 @@ def test_subgroups_show_the_two_ends_and_the_worst(speakers):
     by_speaker = {f"corpus/{n}": group(float(uar)) for n, uar in enumerate(uars)}
     long = "An den Wochenenden bin ich jetzt immer nach Hause gefahren und habe Agnes besucht."
     texts = {long: group(0.5, uar_ci95=[0.4, 0.6], n_classes=7), "short": group(0.6, uar_ci95=[0.5, 0.7], n_clips=7000)}
-    found = {
+    result = {
         "speaker": {"groups": by_speaker, "worst": min(by_speaker, key=lambda name: by_speaker[name]["uar"])},
         "text": {"groups": texts, "worst": long},
         "length": {"groups": {"0 to 2 s": group(0.1, small=True), "2 to 3 s": group(0.4)}, "worst": None},
     }
-    figure = score_plots.subgroups(found, whole=0.55, title="run: UAR 0.550")
+    figure = score_plots.subgroups(result, whole=0.55, title="run: UAR 0.550")
     check_layout(figure)
     dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     shown = [float(np.ravel(line.get_xdata())[0]) for line in dots]

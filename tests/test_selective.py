@@ -36,11 +36,11 @@ def test_the_most_confident_errors_come_first():
     rng = np.random.default_rng(0)
     probabilities = rng.dirichlet(np.ones(3), len(data))
     data = replace(data, facts=data.facts | {"path": np.array([f"somewhere/{n}.wav" for n in range(len(data))])})
-    found = errors(data, probabilities, most=7)
+    result = errors(data, probabilities, most=7)
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != data.truth)
     expected = sorted(wrong, key=lambda row: -probabilities[row].max())[:7]
-    assert [row["id"] for row in found] == data.ids[expected].tolist()
-    for row, n in zip(found, expected, strict=True):
+    assert [row["id"] for row in result] == data.ids[expected].tolist()
+    for row, n in zip(result, expected, strict=True):
         assert row["path"] == f"somewhere/{n}.wav" and row["predicted"] == data.labels[probabilities[n].argmax()]
         assert row["truth"] == data.labels[data.truth[n]] != row["predicted"]
         assert row["p"] == pytest.approx(probabilities[n].max(), abs=1e-6) and row["p_truth"] < row["p"]

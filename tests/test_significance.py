@@ -86,8 +86,8 @@ def test_same_seed_same_figures_whatever_the_order_of_the_clips():
     order = np.random.default_rng(0).permutation(len(truth))
     shuffled = truth[order], a[order], b[order], speakers[order]
     assert uar_difference(truth, a, b, speakers, N_CLASSES, seed=1) == uar_difference(*shuffled, N_CLASSES, seed=1)
-    found = [uar_interval(truth, a, speakers, N_CLASSES, draws=200, seed=seed) for seed in (1, 1, 2, 3, 4)]
-    assert found[0] == found[1] and len(set(found)) > 1
+    result = [uar_interval(truth, a, speakers, N_CLASSES, draws=200, seed=seed) for seed in (1, 1, 2, 3, 4)]
+    assert result[0] == result[1] and len(set(result)) > 1
 
 
 def test_permutation_equals_all_swaps_written_out():
@@ -108,20 +108,20 @@ def test_random_swaps_agree_with_the_paired_t_test():
         score(truth[speakers == s], a[speakers == s]) - score(truth[speakers == s], b[speakers == s])
         for s in np.unique(speakers)
     ]
-    found = uar_difference(truth, a, b, speakers, N_CLASSES, draws=20_000, seed=1)
+    result = uar_difference(truth, a, b, speakers, N_CLASSES, draws=20_000, seed=1)
     t_test = stats.ttest_1samp(gains, 0)
-    assert found.difference == pytest.approx(np.mean(gains))
-    assert found.p == pytest.approx(t_test.pvalue, abs=0.03)
-    assert (found.lo, found.hi) == pytest.approx(tuple(t_test.confidence_interval()), abs=0.01)
+    assert result.difference == pytest.approx(np.mean(gains))
+    assert result.p == pytest.approx(t_test.pvalue, abs=0.03)
+    assert (result.lo, result.hi) == pytest.approx(tuple(t_test.confidence_interval()), abs=0.01)
 
 
 def test_clear_differences_and_none():
     truth, (a,), speakers = experiment(5, 10)
     better = np.where(np.random.default_rng(0).random(len(a)) < 0.7, truth, a)
-    found = uar_difference(truth, better, a, speakers, N_CLASSES, seed=1)
-    assert found.lo > 0.05 and found.p == 2 / 2**10  # all ten speakers gain: only this and its mirror
+    result = uar_difference(truth, better, a, speakers, N_CLASSES, seed=1)
+    assert result.lo > 0.05 and result.p == 2 / 2**10  # all ten speakers gain: only this and its mirror
     mirror = uar_difference(truth, a, better, speakers, N_CLASSES, seed=1)
-    assert (mirror.difference, mirror.p) == (-found.difference, found.p)
+    assert (mirror.difference, mirror.p) == (-result.difference, result.p)
     assert uar_difference(truth, a, a, speakers, N_CLASSES, seed=1) == (0, 0, 0, 1)
     over_clips = uar_difference(truth, better, a, np.full(len(a), ""), N_CLASSES, seed=1)
     assert over_clips.p == 1 / 2001
@@ -184,10 +184,10 @@ def test_permutation_is_that_of_scipy(n_speakers):
     """With every speaker's clips alike in number, the gain in UAR is the mean of the speakers' gains."""
     truth, (a, b), speakers = experiment(n_speakers, n_speakers, models=2)
     each = [[score(truth[speakers == s], p[speakers == s]) for s in np.unique(speakers)] for p in (a, b)]
-    found = stats.permutation_test(
+    result = stats.permutation_test(
         each, lambda x, y, axis: np.mean(x - y, axis=axis), permutation_type="samples", n_resamples=np.inf,
         vectorized=True,
     )  # fmt: skip
     ours = uar_difference(truth, a, b, speakers, N_CLASSES, seed=1)
-    assert ours.difference == pytest.approx(found.statistic)
-    assert ours.p == pytest.approx(found.pvalue, rel=1e-9)
+    assert ours.difference == pytest.approx(result.statistic)
+    assert ours.p == pytest.approx(result.pvalue, rel=1e-9)

@@ -12,14 +12,14 @@ def by_enumeration(raw, weight, same):
     """Return the posterior of every hop, by summing over all paths."""
     n, classes = raw.shape
     moves = same * np.eye(classes) + (1 - same) / classes
-    found = np.zeros((n, classes))
+    result = np.zeros((n, classes))
     for path in itertools.product(range(classes), repeat=n):
         p = np.prod([raw[t, s] ** weight for t, s in enumerate(path)]) * np.prod(
             [moves[a, b] for a, b in itertools.pairwise(path)]
         )
         for t, s in enumerate(path):
-            found[t, s] += p
-    return found / found.sum(axis=1, keepdims=True)
+            result[t, s] += p
+    return result / result.sum(axis=1, keepdims=True)
 
 
 def test_smoothing_equals_the_sum_over_all_paths():
@@ -73,9 +73,9 @@ def test_short_runs_are_filtered_out(labels, least, expected):
 def test_segments_end_at_pauses_and_changes_are_told_from_pauses():
     starts = np.array([0, 1, 2, 5, 6, 7, 8])
     likely = np.eye(3)[[0, 0, 0, 0, 1, 1, 1]]
-    found = emotion_segments(np.stack([starts, starts + 1], axis=1).astype(float), likely, min_duration=2.0)
-    assert [(s.start, s.end, s.label, s.change) for s in found] == [
+    result = emotion_segments(np.stack([starts, starts + 1], axis=1).astype(float), likely, min_duration=2.0)
+    assert [(s.start, s.end, s.label, s.change) for s in result] == [
         (0, 3, 0, False), (5, 6, 0, False), (6, 9, 1, True),
     ]  # fmt: skip
-    np.testing.assert_array_equal(found[0].probabilities, [1, 0, 0])
+    np.testing.assert_array_equal(result[0].probabilities, [1, 0, 0])
     assert emotion_segments(np.empty((0, 2)), np.empty((0, 3)), min_duration=2.0) == []

@@ -193,8 +193,8 @@ def test_a_parquet_export_is_read_by_pandas(tmp_path, frames):
     table = pandas.read_parquet(tmp_path / "out" / "demo.parquet")
     assert table["id"].tolist() == [f"demo/{i}" for i in range(4)]
     for i, k in enumerate(keys):
-        found = np.stack(table["frames"][i]) if frames else table.loc[i, NAMES].to_numpy(np.float32)
-        assert np.array_equal(found, clips[k])
+        result = np.stack(table["frames"][i]) if frames else table.loc[i, NAMES].to_numpy(np.float32)
+        assert np.array_equal(result, clips[k])
     with pytest.raises(DataError, match="nothing to export"):
         store.export(opened, rows[4:], tmp_path / "none.parquet")
 

@@ -24,29 +24,29 @@ def clips(**options):
 
 def test_figures_are_those_of_the_groups_clips():
     data, predicted = clips()
-    found = subgroups.scores(data, predicted, seed=1)
-    assert list(found) == ["speaker", "sex", "intensity", "length"]  # one text, one corpus: nothing to compare
+    scores = subgroups.scores(data, predicted, seed=1)
+    assert list(scores) == ["speaker", "sex", "intensity", "length"]  # one text, one corpus: nothing to compare
     columns = {"speaker": data.speakers, **data.facts}
     for by in ("speaker", "sex", "intensity"):
-        groups = found[by]["groups"]
+        groups = scores[by]["groups"]
         assert set(groups) == set(columns[by])
         for name, group in groups.items():
             mine = columns[by] == name
             assert group["n_clips"] == mine.sum() and group["n_speakers"] == len(set(data.speakers[mine]))
             assert group["uar"] == pytest.approx(balanced_accuracy_score(data.truth[mine], predicted[mine]))
-    assert found["sex"]["worst"] == "male"
-    by_speaker = {name: group["uar"] for name, group in found["speaker"]["groups"].items()}
-    assert found["speaker"]["worst"] == min(by_speaker, key=by_speaker.get)
+    assert scores["sex"]["worst"] == "male"
+    by_speaker = {name: group["uar"] for name, group in scores["speaker"]["groups"].items()}
+    assert scores["speaker"]["worst"] == min(by_speaker, key=by_speaker.get)
 
 
 def test_intervals_are_over_speakers_where_there_are_six():
     data, predicted = clips()
-    found = subgroups.scores(data, predicted, seed=3)
-    assert {group["uar_ci95"] for group in found["speaker"]["groups"].values()} == {None}
-    assert {group["uar_ci95"] for group in found["sex"]["groups"].values()} == {None}  # four each
+    scores = subgroups.scores(data, predicted, seed=3)
+    assert {group["uar_ci95"] for group in scores["speaker"]["groups"].values()} == {None}
+    assert {group["uar_ci95"] for group in scores["sex"]["groups"].values()} == {None}  # four each
     mine = data.facts["intensity"] == "strong"
     expected = uar_interval(data.truth[mine], predicted[mine], data.speakers[mine], 3, seed=3)
-    assert found["intensity"]["groups"]["strong"]["uar_ci95"] == [expected.lo, expected.hi]
+    assert scores["intensity"]["groups"]["strong"]["uar_ci95"] == [expected.lo, expected.hi]
 
 
 def test_lengths_are_binned_from_the_left():
@@ -76,15 +76,15 @@ def test_a_group_without_a_class_says_over_how_many_it_is():
     recalls = [np.mean(predicted[mine & (data.truth == label)] == label) for label in (0, 1)]
     assert strong["uar"] == pytest.approx(np.mean(recalls))
     rest = np.flatnonzero((data.facts["intensity"] != "strong") | (data.truth == 0))
-    found = subgroups.scores(data[rest], predicted[rest], seed=1)["intensity"]
-    assert found["groups"]["strong"]["small"] is True and found["worst"] is None  # one of three classes
+    scores = subgroups.scores(data[rest], predicted[rest], seed=1)["intensity"]
+    assert scores["groups"]["strong"]["small"] is True and scores["worst"] is None  # one of three classes
 
 
 def test_unknown_words_are_no_group_and_free_speech_is_no_grouping():
     data, predicted = clips()
     data.facts["sex"][:30] = ""
     data.facts["text"] = np.array([f"sentence {n}" for n in range(len(data))])
-    found = subgroups.scores(data, predicted, seed=1)
-    assert set(found["sex"]["groups"]) == {"female", "male"} and "text" not in found
+    scores = subgroups.scores(data, predicted, seed=1)
+    assert set(scores["sex"]["groups"]) == {"female", "male"} and "text" not in scores
     data.speakers[:] = ""
     assert "speaker" not in subgroups.scores(data, predicted, seed=1)

@@ -15,12 +15,12 @@ from tests.toy_runs import config, written
 def run(tmp_path_factory):
     """Return the folder of a finished network and its metrics."""
     folder = tmp_path_factory.mktemp("tables") / "run"
-    found, _, _ = written(dataset(noise=4), config({"name": "cnn1d", "filters": 4, "dense": 8}), folder)
-    return folder, found
+    metrics, _, _ = written(dataset(noise=4), config({"name": "cnn1d", "filters": 4, "dense": 8}), folder)
+    return folder, metrics
 
 
 def test_the_tidy_table_has_every_number_once(run):
-    folder, found = run
+    folder, result = run
     with (folder / "metrics.csv").open(newline="", encoding="utf8") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["scope", "name", "metric", "value"]
@@ -28,34 +28,34 @@ def test_the_tidy_table_has_every_number_once(run):
     assert len(set(keys)) == len(keys)
     value = {key: float(row["value"]) for key, row in zip(keys, rows, strict=True)}
     for key in ("uar", "accuracy", "macro_recall", "weighted_precision", "ece", "brier", "log_loss", "n_clips"):
-        assert value["all", "", key] == found[key]
-    assert [value["all", "", f"uar_ci95_{end}"] for end in ("lo", "hi")] == found["uar_ci95"]
-    for label, row in zip(LABELS, found["confusion"], strict=True):
+        assert value["all", "", key] == result[key]
+    assert [value["all", "", f"uar_ci95_{end}"] for end in ("lo", "hi")] == result["uar_ci95"]
+    for label, row in zip(LABELS, result["confusion"], strict=True):
         assert [value["confusion", label, other] for other in LABELS] == row
         assert value["confusion_rate", label, label] == value["class", label, "recall"]
-    assert value["fold", "fold 1", "uar"] == found["folds"][0]["uar"]
-    assert value["sex", "male", "uar"] == found["subgroups"]["sex"]["groups"]["male"]["uar"]
-    assert value["calibration", "ece", "before"] == found["calibration"]["ece"]["before"]
-    assert value["conformal", "0.9", "coverage"] == found["conformal"]["0.9"]["coverage"]
-    assert value["information", "none", "uar"] == found["uar"]
+    assert value["fold", "fold 1", "uar"] == result["folds"][0]["uar"]
+    assert value["sex", "male", "uar"] == result["subgroups"]["sex"]["groups"]["male"]["uar"]
+    assert value["calibration", "ece", "before"] == result["calibration"]["ece"]["before"]
+    assert value["conformal", "0.9", "coverage"] == result["conformal"]["0.9"]["coverage"]
+    assert value["information", "none", "uar"] == result["uar"]
 
 
 def test_the_workbook_holds_what_the_other_files_do(run):
-    folder, found = run
+    folder, result = run
     book = load_workbook(folder / "metrics.xlsx")
     assert book.sheetnames == [
         "summary", "per class", "confusion counts", "confusion rates", "folds", "subgroups", "predictions",
     ]  # fmt: skip
     rows = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book}
     summary = {row[:3]: row[3] for row in rows["summary"][1:]}
-    assert summary["all", None, "uar"] == found["uar"]
-    assert [list(row[1:]) for row in rows["confusion counts"][1:]] == found["confusion"]
-    np.testing.assert_allclose([row[1:] for row in rows["confusion rates"][1:]], found["confusion_rates"])
-    assert [row[:2] for row in rows["per class"][1:]] == [(k, v["precision"]) for k, v in found["per_class"].items()]
-    assert rows["folds"][1][2] == found["folds"][0]["uar"] and "toy/s" in rows["folds"][1][4]
+    assert summary["all", None, "uar"] == result["uar"]
+    assert [list(row[1:]) for row in rows["confusion counts"][1:]] == result["confusion"]
+    np.testing.assert_allclose([row[1:] for row in rows["confusion rates"][1:]], result["confusion_rates"])
+    assert [row[:2] for row in rows["per class"][1:]] == [(k, v["precision"]) for k, v in result["per_class"].items()]
+    assert rows["folds"][1][2] == result["folds"][0]["uar"] and "toy/s" in rows["folds"][1][4]
     groups = [row for row in rows["subgroups"][1:] if row[0] == "speaker"]
     assert {row[1]: row[5] for row in groups} == {
-        name: pytest.approx(group["uar"]) for name, group in found["subgroups"]["speaker"]["groups"].items()
+        name: pytest.approx(group["uar"]) for name, group in result["subgroups"]["speaker"]["groups"].items()
     }
     with (folder / "predictions.csv").open(newline="", encoding="utf8") as file:
         header, *lines = csv.reader(file)
@@ -80,8 +80,8 @@ def test_errors_are_wrong_and_sure(run):
 
 
 def test_metrics_json_is_as_it_was_returned(run):
-    folder, found = run
-    assert json.loads((folder / "metrics.json").read_text(encoding="utf8")) == found
+    folder, result = run
+    assert json.loads((folder / "metrics.json").read_text(encoding="utf8")) == result
 
 
 def test_clips_of_which_nothing_is_known_have_no_groups_and_no_label_sets(tmp_path):
@@ -89,8 +89,8 @@ def test_clips_of_which_nothing_is_known_have_no_groups_and_no_label_sets(tmp_pa
     data.speakers[:] = ""
     data.facts.clear()
     data.facts["corpus"] = np.full(len(data), "toy")
-    found, _, _ = written(data, config(split={"by": "random", "folds": 3}), tmp_path / "run")
-    assert found["subgroups"] == found["conformal"] == {} and len(found["abstaining"]) == 10
+    metrics, _, _ = written(data, config(split={"by": "random", "folds": 3}), tmp_path / "run")
+    assert metrics["subgroups"] == metrics["conformal"] == {} and len(metrics["abstaining"]) == 10
     assert not (tmp_path / "run" / "subgroups.png").exists() and (tmp_path / "run" / "confidence.png").exists()
     said = (tmp_path / "run" / "metrics.txt").read_text(encoding="utf8")
     assert "most certain half" in said and "label sets" not in said and "lowest" not in said

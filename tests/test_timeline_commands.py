@@ -79,18 +79,18 @@ def test_without_smoothing_a_hop_says_what_predict_says_of_its_window(run, zoo, 
 
 
 def test_each_channel_is_scaled_by_its_own_voice_if_asked(run, zoo, call, tmp_path):
-    found = []
+    result = []
     for arguments in ([], ["--adapt"]):
         assert run("--timeline", call, "--dwell", "0", *arguments, checkpoint="speaker")[0] == 0
-        found.append(json.loads((tmp_path / "call_timeline.json").read_text(encoding="utf8")))
-    assert [made["adapted"] for made in found] == [False, True]
+        result.append(json.loads((tmp_path / "call_timeline.json").read_text(encoding="utf8")))
+    assert [made["adapted"] for made in result] == [False, True]
     predictor = Predictor(zoo / "speaker")
     extract = Extractor(predictor.card).window
     samples = soundfile.read(call, dtype="float32", always_2d=True)[0]
-    ends = [(max(hop["start"] - 1, 0), hop["end"] + 1) for hop in found[0]["channels"][0]["hops"]]
+    ends = [(max(hop["start"] - 1, 0), hop["end"] + 1) for hop in result[0]["channels"][0]["hops"]]
     clips = [extract(samples[round(a * RATE) : round(b * RATE), [0]], RATE) for a, b in ends]
     assert len(clips) <= 40  # so all of them are what the channel's voice is told by
-    for made, speaker in zip(found, (None, predictor.enrolled(clips)), strict=True):
+    for made, speaker in zip(result, (None, predictor.enrolled(clips)), strict=True):
         said = [list(hop["probabilities"].values()) for hop in made["channels"][0]["hops"]]
         np.testing.assert_allclose(said, predictor.probabilities(clips, speaker), atol=2e-4)
     status, _, err = run("--timeline", call, "--adapt")

@@ -46,9 +46,9 @@ def run(cached, demo_root, tmp_path, monkeypatch, capsys):
     return call
 
 
-def refused(found, *words) -> str:
+def refused(result, *words) -> str:
     """Assert that a run was refused by one line that holds these words."""
-    status, out, err = found
+    status, out, err = result
     assert status == 2 and not out
     assert err.startswith("error: ") and err.count("\n") == 1 and err.endswith("\n")
     for word in words:
@@ -57,8 +57,8 @@ def refused(found, *words) -> str:
 
 
 def metrics(folder: Path) -> dict:
-    found = json.loads((folder / "metrics.json").read_text(encoding="utf8"))
-    return found | {"seconds": None, "name": None}
+    content = json.loads((folder / "metrics.json").read_text(encoding="utf8"))
+    return content | {"seconds": None, "name": None}
 
 
 def test_two_models_side_by_side_and_nothing_is_trained_twice(run, tmp_path):
@@ -70,11 +70,13 @@ def test_two_models_side_by_side_and_nothing_is_trained_twice(run, tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == ["one", "two"]
     for row in rows:
-        found = json.loads((tmp_path / "checkpoints" / row["name"] / "metrics.json").read_text(encoding="utf8"))
-        assert float(row["uar"]) == found["uar"] and [float(row["uar_lo"]), float(row["uar_hi"])] == found["uar_ci95"]
-        assert float(row["seconds"]) == found["seconds"]
-        assert re.search(rf"^{row['name']} +{found['uar']:.3f} +\[{found['uar_ci95'][0]:.3f}, ", out, re.MULTILINE)
-        assert found["holdout"]["speakers"] == ["demo/m08"]
+        content = json.loads((tmp_path / "checkpoints" / row["name"] / "metrics.json").read_text(encoding="utf8"))
+        assert (
+            float(row["uar"]) == content["uar"] and [float(row["uar_lo"]), float(row["uar_hi"])] == content["uar_ci95"]
+        )
+        assert float(row["seconds"]) == content["seconds"]
+        assert re.search(rf"^{row['name']} +{content['uar']:.3f} +\[{content['uar_ci95'][0]:.3f}, ", out, re.MULTILINE)
+        assert content["holdout"]["speakers"] == ["demo/m08"]
         report = (tmp_path / "checkpoints" / row["name"] / "report.html").read_text(encoding="utf8")
         assert "Held-out speakers" in report and "<audio" in report
         assert (tmp_path / "checkpoints" / row["name"] / "MODEL_CARD.md").is_file()
@@ -138,8 +140,8 @@ def test_a_trial_is_marked_and_does_not_pass_for_the_run(run, tmp_path):
     config = write_config(tmp_path, "one")
     status, out, _ = run(config, options=("--limit", "8"))
     assert status == 0 and out.count("A TRIAL on 8 clips per class") == 2  # in the report and under the table
-    found = metrics(tmp_path / "checkpoints" / "one")
-    assert found["protocol"]["limit"] == 8 and found["n_clips"] + found["holdout"]["n_clips"] == 5 * 8
+    result = metrics(tmp_path / "checkpoints" / "one")
+    assert result["protocol"]["limit"] == 8 and result["n_clips"] + result["holdout"]["n_clips"] == 5 * 8
     refused(run(config), "--limit")
     assert "already trained" in run(config, options=("--limit", "8"))[1]
 
@@ -200,9 +202,9 @@ def test_a_second_process_is_refused_while_the_first_trains(run, tmp_path):
 
 def test_clips_that_one_recipe_lacks_are_left_out_for_all():
     one, two = dataset(), dataset("frames")[[*range(5), *range(7, 72)]]
-    found = common([one[1:], two])
-    assert [data.ids.tolist() for data in found] == [two.ids[1:].tolist()] * 2
-    assert found[0].features.shape == (69, 8) and len(found[1].features) == 69
+    result = common([one[1:], two])
+    assert [data.ids.tolist() for data in result] == [two.ids[1:].tolist()] * 2
+    assert result[0].features.shape == (69, 8) and len(result[1].features) == 69
     assert common([one, one])[0] is one
 
 
@@ -237,8 +239,8 @@ def test_from_real_speech_to_a_named_emotion(speech, tmp_path, monkeypatch, caps
     assert status == 0 and "192 clips, 192 extracted" in out and "192 clips, 0 extracted, 192 cached" in out
     status, out, _ = outcome(train.main, monkeypatch, capsys, *both, "--checkpoints", tmp_path)
     assert status == 0 and "net - svm: " in out and "A TRIAL on 24 clips per class" in out
-    found = metrics(tmp_path / "svm")
-    assert found["uar"] > 0.2 and found["n_speakers"] == 24  # chance is .125; seen: .36
+    result = metrics(tmp_path / "svm")
+    assert result["uar"] > 0.2 and result["n_speakers"] == 24  # chance is .125; seen: .36
     clip = sorted((speech / "RAVDESS").rglob("*.flac"))[5]
     monkeypatch.chdir(tmp_path)
     for name in ("svm", "net"):

@@ -162,9 +162,9 @@ def test_batches_hold_each_clip_exactly_once(kind, count, rng):
     lengths = np.random.default_rng(1).integers(1, 90, count)
     frames = Frames([np.zeros((n, 1), np.float32) for n in lengths])
     features = frames if kind == "frames" else np.zeros((count, 2), np.float32)
-    found = list(training.batches(features, 32, None if rng is None else np.random.default_rng(rng)))
-    assert sorted(np.concatenate(found).tolist()) == list(range(count))
-    assert all(len(batch) <= 32 for batch in found) and len(found) == -(-count // 32)
+    result = list(training.batches(features, 32, None if rng is None else np.random.default_rng(rng)))
+    assert sorted(np.concatenate(result).tolist()) == list(range(count))
+    assert all(len(batch) <= 32 for batch in result) and len(result) == -(-count // 32)
 
 
 def test_batches_bring_like_lengths_together_in_a_new_order_each_epoch():
@@ -239,9 +239,9 @@ def test_the_rate_of_each_epoch_reaches_the_optimizer():
 def test_balanced_class_weights_known_values():
     truth = np.array([0, 0, 0, 1])
     assert training.class_weights(truth, 3, "none").tolist() == [1, 1, 1]
-    found = training.class_weights(truth, 3, "balanced")  # scikit-learn's rule over the classes that occur
-    np.testing.assert_allclose(found, [4 / 6, 2, 0], rtol=1e-6)
-    assert found[truth].mean() == pytest.approx(1)
+    result = training.class_weights(truth, 3, "balanced")  # scikit-learn's rule over the classes that occur
+    np.testing.assert_allclose(result, [4 / 6, 2, 0], rtol=1e-6)
+    assert result[truth].mean() == pytest.approx(1)
 
 
 def test_balanced_class_weights_reach_keras():

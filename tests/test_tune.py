@@ -102,8 +102,8 @@ def test_a_range_becomes_the_distribution_it_describes():
         "train.learning_rate": {"low": 0.5, "high": 1.5, "step": 0.25},
         "normalise": {"choices": ["global", "speaker"]},
     }
-    found = space.parse(ranges, base(), "here").distributions
-    assert found == {
+    result = space.parse(ranges, base(), "here").distributions
+    assert result == {
         "model.C": optuna.distributions.FloatDistribution(1, 100, log=True),
         "train.epochs": optuna.distributions.IntDistribution(1, 64, log=True),
         "train.warmup_epochs": optuna.distributions.IntDistribution(0, 4, step=2),
@@ -118,8 +118,8 @@ def test_the_points_of_a_grid_and_what_they_mean():
         "train.learning_rate": {"low": 0.1, "high": 0.3, "step": 0.1},
         "model": {"choices": [{"name": "svm", "C": 2.0}, {"name": "mlp"}]},
     }
-    found = space.parse(ranges, base(), "here")
-    values = [found.values(point) for point in found.grid()]
+    result = space.parse(ranges, base(), "here")
+    values = [result.values(point) for point in result.grid()]
     assert len(values) == 3 * 3 * 2 and all(values.count(value) == 1 for value in values)
     assert {value["train.warmup_epochs"] for value in values} == {0, 2, 4}
     assert {value["train.learning_rate"] for value in values} == {0.1, 0.2, 0.3}
@@ -274,17 +274,17 @@ def test_no_clip_of_a_held_out_speaker_is_fitted_or_scored(holdout, run, tmp_pat
 def test_a_grid_is_covered_exactly_and_the_best_is_what_train_then_finds(run, tmp_path, cached, monkeypatch, capsys):
     status, out, err = run(GRID, "--sampler", "grid", "--no-pruning")
     assert status == 0, err
-    found = rows(tmp_path)
-    points = [(float(row["model.C"]), row["model.kernel"]) for row in found]
+    result = rows(tmp_path)
+    points = [(float(row["model.C"]), row["model.kernel"]) for row in result]
     assert sorted(points) == sorted((c, k) for c in (0.01, 1.0, 100.0) for k in ("linear", "rbf"))
-    assert {row["state"] for row in found} == {"complete"}
-    best = max(float(row["uar"]) for row in found)
+    assert {row["state"] for row in result} == {"complete"}
+    best = max(float(row["uar"]) for row in result)
     assert f"UAR {best:.3f}" in out and "held-out speakers" in out
-    assert run(GRID, "--sampler", "grid", "--no-pruning")[0] == 0 and rows(tmp_path) == found  # nothing is left to do
+    assert run(GRID, "--sampler", "grid", "--no-pruning")[0] == 0 and rows(tmp_path) == result  # nothing is left to do
 
     tuned = configs.read(tmp_path / "best.yaml")
     assert tuned.name == "one_tuned" and tuned.split.holdout == ["m08"]
-    chosen = next(row for row in found if float(row["uar"]) == best)
+    chosen = next(row for row in result if float(row["uar"]) == best)
     assert (tuned.model["C"], tuned.model["kernel"]) == (float(chosen["model.C"]), chosen["model.kernel"])
     folders = ("--features", cached, "--checkpoints", tmp_path / "c")
     assert outcome(train.main, monkeypatch, capsys, "--config", tmp_path / "best.yaml", *folders)[0] == 0
@@ -329,9 +329,9 @@ def test_two_processes_share_a_search_and_do_nothing_twice(cached, tmp_path):
     processes = [start(cached, tmp_path, ranges, "--sampler", "grid") for _ in range(2)]
     said = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
-    found = rows(tmp_path)
-    assert [int(row["trial"]) for row in found] == list(range(1, 13))
-    assert len({(row["model.C"], row["model.kernel"]) for row in found}) == 12
+    result = rows(tmp_path)
+    assert [int(row["trial"]) for row in result] == list(range(1, 13))
+    assert len({(row["model.C"], row["model.kernel"]) for row in result}) == 12
     assert len(states(tmp_path)) == 12  # nobody's trial was taken for a dead one's
     assert sum(text.count("finished") for text in said) == 12  # each told of its own
     assert not list((tmp_path / "c/.tune").glob("*.alive"))
@@ -441,8 +441,8 @@ def test_features_are_searched_over_on_the_same_clips(run, tmp_path):
     ranges = {"features.preset": {"choices": ["mfcc", "stack187"]}, "model.C": {"choices": [1.0]}}
     status, _, err = run(ranges, "--sampler", "grid", "--folds", "2")
     assert status == 0, err
-    found = rows(tmp_path)
-    assert {row["features.preset"] for row in found} == {"mfcc", "stack187"} and found[0]["uar"] != found[1]["uar"]
+    result = rows(tmp_path)
+    assert {row["features.preset"] for row in result} == {"mfcc", "stack187"} and result[0]["uar"] != result[1]["uar"]
     ranges["features.preset"]["choices"].append("stack201")
     status, _, err = run(ranges, "--sampler", "grid", "--set", "name=two")
     assert status == 2 and err.count("\n") == 1
@@ -489,11 +489,11 @@ def test_two_processes_share_a_search_on_a_server(cached, tmp_path, server):
     processes = [start(cached, tmp_path, ranges, "--sampler", "grid", "--storage", server) for _ in range(2)]
     said = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
-    found = kept(server, "one").trials
-    assert len({tuple(trial.params.values()) for trial in found}) == len(found) == 12
-    assert all(trial.state in study.FINISHED for trial in found)
+    result = kept(server, "one").trials
+    assert len({tuple(trial.params.values()) for trial in result}) == len(result) == 12
+    assert all(trial.state in study.FINISHED for trial in result)
     assert sum(text.count("finished") for text in said) == 12  # each told of its own
-    assert len({trial.user_attrs["worker"] for trial in found}) == 2  # and both had some
+    assert len({trial.user_attrs["worker"] for trial in result}) == 2  # and both had some
     assert len(rows(tmp_path)) == 12 and not (tmp_path / "c/.tune/one.db").exists()
 
 

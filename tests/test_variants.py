@@ -83,10 +83,10 @@ def fitted(monkeypatch):
 @pytest.mark.parametrize("normalise", ["global", "speaker"])
 def test_no_copy_of_a_test_or_validation_clip_is_trained_on(model, kind, normalise, fitted, tmp_path):
     data, config = marked(kind), settings(model=model, normalise=normalise)
-    found = cross_validation.cross_validate(data, config, Workspace(tmp_path, "key"))
+    result = cross_validation.cross_validate(data, config, Workspace(tmp_path, "key"))
     ways = 2 if normalise == "speaker" else 1  # every clip comes scaled in two ways
     parts = draw_folds(data, config.split.model_dump(), seed=config.seed)
-    assert len(fitted) == len(parts) == 3 and (found.fold >= 0).all()
+    assert len(fitted) == len(parts) == 3 and (result.fold >= 0).all()
     tested = {tuple(fold.test) for fold in parts}
     for _, trained, _, held in fitted:
         copied = marks(trained)
@@ -117,8 +117,8 @@ def test_the_copies_go_wherever_their_clips_go():
 def test_the_shipped_model_learns_from_the_copies_of_all_but_the_held_out(fitted, tmp_path):
     data = marked("frames")
     config = settings(model=CNN, split={"by": "speaker", "folds": 2, "holdout": ["toy/s5"]})
-    found = cross_validation.cross_validate(data, config, Workspace(tmp_path, "key"))
-    fit.ship(data, config, found, Workspace(tmp_path, "key"))
+    result = cross_validation.cross_validate(data, config, Workspace(tmp_path, "key"))
+    fit.ship(data, config, result, Workspace(tmp_path, "key"))
     assert set(marks(fitted[-1][1])) == set(np.flatnonzero(data.speakers != "toy/s5").tolist())
 
 

@@ -42,9 +42,9 @@ def test_the_graph_is_keras_own_network(published):
     base = keras.applications.VGG16(include_top=False, weights=str(weights), input_shape=(128, 64, 3), pooling="avg")
     images = np.random.default_rng(1).normal(0, CONTRAST, (2, 128, 64)).astype(np.float32)
     expected = base.predict_on_batch(np.repeat(images[..., None], 3, axis=-1))
-    found = encoder.run(graph, {"images": images}, "embedding")
-    assert found.shape == (2, 512) and expected.std() > 0
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    result = encoder.run(graph, {"images": images}, "embedding")
+    assert result.shape == (2, 512) and expected.std() > 0
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
 def test_the_images_are_those_of_the_zoos_network(published):
@@ -62,9 +62,9 @@ def test_the_images_are_those_of_the_zoos_network(published):
     ready = (frames - frames.mean()) / frames.std()
     feed = [ready[None], np.array([len(ready)])]
     expected = keras.Model(network.inputs, pooled.output).predict_on_batch(feed)[0]
-    found = vgg16.extract(wave.astype(np.float32), RATE, model=str(graph), n_mels=64)
-    assert found.shape == (2, 512)
-    np.testing.assert_allclose(found.mean(axis=0), expected, rtol=1e-4, atol=1e-4 * expected.max())
+    features = vgg16.extract(wave.astype(np.float32), RATE, model=str(graph), n_mels=64)
+    assert features.shape == (2, 512)
+    np.testing.assert_allclose(features.mean(axis=0), expected, rtol=1e-4, atol=1e-4 * expected.max())
 
 
 @pytest.mark.parametrize(("frames", "windows"), [(3, 1), (128, 1), (191, 1), (192, 2), (256, 3)])

@@ -77,8 +77,8 @@ def test_whitening_clips_and_rounds_to_eight_bits():
     vectors, means = 2 * np.eye(128), np.full(128, 1.0)
     embeddings = np.full((1, 128), 1.0)
     embeddings[0, :4] = 0.0, -5.0, 9.0, 1.5  # -2, below, above and 1 about the mean
-    found = vggish.whitened(embeddings, vectors, means)
-    np.testing.assert_array_equal(found[0, :5], [0, 0, 255, 191, 127])
+    result = vggish.whitened(embeddings, vectors, means)
+    np.testing.assert_array_equal(result[0, :5], [0, 0, 255, 191, 127])
     uneven = np.random.default_rng(0).normal(0, 0.1, (128, 128))
     expected = np.clip((uneven @ (embeddings[0] - means)), -2, 2)
     np.testing.assert_allclose(vggish.whitened(embeddings, uneven, means)[0], np.floor((expected + 2) * 63.75))

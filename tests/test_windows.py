@@ -51,12 +51,12 @@ def ramp(seconds: float, rate: int = 100, block: int = 37) -> stream.Stream:
 @pytest.mark.parametrize(("centred", "windows"), [(True, [(0, 2), (0, 3), (1, 4), (2, 4.5), (3, 4.5)]),
                                                   (False, [(0, 1), (0, 2), (0, 3), (1, 4), (2, 4.5)])])  # fmt: skip
 def test_each_hop_has_its_window_whatever_the_blocks(block, centred, windows):
-    found = list(hops(ramp(4.5, block=block), TimelineSettings(3.0, 1.0, centred=centred), Always()))
-    assert [(hop.start, hop.end) for hop in found] == [(0, 1), (1, 2), (2, 3), (3, 4), (4, 4.5)]
-    for hop, (start, end) in zip(found[:-1], windows[:-1], strict=True):
+    result = list(hops(ramp(4.5, block=block), TimelineSettings(3.0, 1.0, centred=centred), Always()))
+    assert [(hop.start, hop.end) for hop in result] == [(0, 1), (1, 2), (2, 3), (3, 4), (4, 4.5)]
+    for hop, (start, end) in zip(result[:-1], windows[:-1], strict=True):
         np.testing.assert_array_equal(hop.samples[:, 0], np.arange(start * 100, end * 100))
-    assert found[-1].samples[-1, 0] == 449
-    assert found[-1].samples[0, 0] == (300 if centred else 200)
+    assert result[-1].samples[-1, 0] == 449
+    assert result[-1].samples[0, 0] == (300 if centred else 200)
 
 
 def test_less_than_a_hop_is_one_hop_and_nothing_is_none():
@@ -84,8 +84,8 @@ def test_memory_is_that_of_a_few_windows():
     minutes, rate = 10, 16000
     blocks = (np.zeros((rate, 2), np.float32) for _ in range(60 * minutes))
     tracemalloc.start()
-    found = hops(stream.Stream(rate, 2, blocks), TimelineSettings(), Always(2))
-    kept = list(judged(found, Mean(), mean_of, rate, batch=4))
+    result = hops(stream.Stream(rate, 2, blocks), TimelineSettings(), Always(2))
+    kept = list(judged(result, Mean(), mean_of, rate, batch=4))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(kept) == 60 * minutes
@@ -97,9 +97,9 @@ def test_windows_are_judged_in_batches_and_unusable_ones_say_nothing(batch):
     samples = np.full((500, 1), 0.25, np.float32)
     samples[450:] = np.nan
     source = stream.Stream(100, 1, iter([samples]))
-    found = list(judged(hops(source, TimelineSettings(1.0, 1.0), Always()), Mean(), mean_of, 100, batch=batch))
-    np.testing.assert_allclose([hop.probabilities[0] for hop in found[:4]], [[0.25, 0.75, 0]] * 4)
-    assert len(found) == 5 and np.isnan(found[4].probabilities).all()
+    result = list(judged(hops(source, TimelineSettings(1.0, 1.0), Always()), Mean(), mean_of, 100, batch=batch))
+    np.testing.assert_allclose([hop.probabilities[0] for hop in result[:4]], [[0.25, 0.75, 0]] * 4)
+    assert len(result) == 5 and np.isnan(result[4].probabilities).all()
 
 
 def test_each_channel_is_judged_with_its_own_voice():
@@ -108,10 +108,10 @@ def test_each_channel_is_judged_with_its_own_voice():
             return np.full((len(clips), 3), speaker, np.float32)
 
     source = stream.Stream(100, 2, iter([np.zeros((300, 2), np.float32)]))
-    found = judged(
+    result = judged(
         hops(source, TimelineSettings(1.0, 1.0), Always(2)), SpeakerShown(), mean_of, 100, speakers=[0.25, 0.5]
     )
-    assert [hop.probabilities[:, 0].tolist() for hop in found] == [[0.25, 0.5]] * 3
+    assert [hop.probabilities[:, 0].tolist() for hop in result] == [[0.25, 0.5]] * 3
 
 
 def test_windows_are_sampled_evenly_over_the_speech():

@@ -83,14 +83,14 @@ def vggish_variables(*, width: int = 2, seed: int = 0) -> dict[str, np.ndarray]:
     """Return random arrays under the names of VGGish's checkpoint, every layer but the last of few channels."""
     rng = np.random.default_rng(seed)
     sizes = dict(zip(vggish_graph.VARIABLES[::2], [width] * 8 + [128], strict=True))
-    found, before = {}, 1
+    result, before = {}, 1
     for name, after in sizes.items():
         before = 6 * 4 * before if name.endswith("fc1_1/weights") else before
         shape = (before, after) if "/fc" in name else (3, 3, before, after)
-        found[name] = (rng.normal(0.5, 1, shape) * np.prod(shape[:-1]) ** -0.5 / 2).astype(np.float32)
-        found[name.replace("weights", "biases")] = rng.normal(0, 0.1, after).astype(np.float32)
+        result[name] = (rng.normal(0.5, 1, shape) * np.prod(shape[:-1]) ** -0.5 / 2).astype(np.float32)
+        result[name.replace("weights", "biases")] = rng.normal(0, 0.1, after).astype(np.float32)
         before = after
-    return found
+    return result
 
 
 def write_vggish(path: Path, *, seed: int = 0) -> Path:
@@ -106,14 +106,14 @@ def write_vggish(path: Path, *, seed: int = 0) -> Path:
 def vgg16_variables(*, widths: tuple[int, ...] = (4, 4, 4, 4, 512), seed: int = 0) -> dict[str, np.ndarray]:
     """Return random arrays for VGG16's layers, of so many channels in each block; outputs neither fade nor grow."""
     rng = np.random.default_rng(seed)
-    found, before = {}, 3
+    result, before = {}, 3
     for block, width in zip(vgg16_graph.BLOCKS, widths, strict=True):
         for name in block:
             scale = np.sqrt(2 / (9 * before))
-            found[f"{name}/kernel"] = rng.standard_normal((3, 3, before, width), np.float32) * np.float32(scale)
-            found[f"{name}/bias"] = rng.normal(0, 0.1, width).astype(np.float32)
+            result[f"{name}/kernel"] = rng.standard_normal((3, 3, before, width), np.float32) * np.float32(scale)
+            result[f"{name}/bias"] = rng.normal(0, 0.1, width).astype(np.float32)
             before = width
-    return found
+    return result
 
 
 def write_vgg16(path: Path, *, seed: int = 0) -> Path:

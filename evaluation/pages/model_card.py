@@ -69,27 +69,27 @@ def _call(section: Mapping[str, Any]) -> str:
 
 def limits(run: Finished) -> list[str]:
     """Return what the numbers do not promise, with the numbers that say so."""
-    found = run.metrics
+    metrics = run.metrics
     trained = f"was trained on {', '.join(run.card['corpora'])} only"
-    if source := found["protocol"].get("init"):
+    if source := metrics["protocol"].get("init"):
         trained += f", and began with the weights of {source}, which was trained on other clips"
     out = [
         f"It {trained}. Other rooms, microphones, languages, ages and cultures sound different; "
         "measure it on your own recordings by evaluate.py before you rely on it.",
-        f"It names one of {len(found['labels'])} labels, {', '.join(found['labels'])}, for any recording. A label "
+        f"It names one of {len(metrics['labels'])} labels, {', '.join(metrics['labels'])}, for any recording. A label "
         "says which emotion was acted or annotated, not what a person feels.",
     ]
-    if not found["uar_ci95_informative"]:
-        out.append(f"{found['n_speakers']} known speakers are too few for a meaningful interval.")
-    worst = (found.get("subgroups") or {}).get("speaker", {})
+    if not metrics["uar_ci95_informative"]:
+        out.append(f"{metrics['n_speakers']} known speakers are too few for a meaningful interval.")
+    worst = (metrics.get("subgroups") or {}).get("speaker", {})
     if worst.get("worst"):
         name = worst["worst"]
         out.append(f"Speakers differ: of one, {name}, it has a UAR of {worst['groups'][name]['uar']:.3f}.")
-    for by, column in (found.get("subgroups") or {}).items():
+    for by, column in (metrics.get("subgroups") or {}).items():
         if by != "speaker" and column["worst"]:
             group = column["groups"][column["worst"]]
             out.append(f"By {by} it is lowest on {column['worst']}: UAR {group['uar']:.3f}, {group['n_clips']} clips.")
-    if sets := (found.get("conformal") or {}).get("0.9"):
+    if sets := (metrics.get("conformal") or {}).get("0.9"):
         out.append(
             f"Label sets asked to hold the truth of 90 % hold it of {100 * sets['lowest']:.0f} % for one speaker."
         )

@@ -46,8 +46,8 @@ def class_counts(counts: Mapping[str, Mapping[str, np.ndarray]], labels: Sequenc
         axes.set_ylim(len(labels) - 0.4, -0.6)
         axes.set_yticks(range(len(labels)), [label.replace("_", " ") for label in labels])
         axes.set_title(f"{corpus}, {left.sum():,} clips", loc="left", size=11, color=INK)
-    found = [sex for sex in (*SEXES, "") if any(sex in by_sex for by_sex in counts.values())]
-    _key(figure, {sex: SEXES[sex] for sex in found} if found != ["unknown"] else {})
+    present = [sex for sex in (*SEXES, "") if any(sex in by_sex for by_sex in counts.values())]
+    _key(figure, {sex: SEXES[sex] for sex in present} if present != ["unknown"] else {})
     figure.suptitle(title, x=0.012, ha="left", size=13, color=INK)
     return figure
 

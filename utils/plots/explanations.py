@@ -12,26 +12,30 @@ from utils.plots.style import BLUE, DIVERGING, GREY, INK, LINE, ORANGE, colour_b
 COLUMNS = 3
 
 
-def attention_over_time(found: Mapping[str, Any], *, title: str = "") -> Figure:
+def attention_over_time(attention: Mapping[str, Any], *, title: str = "") -> Figure:
     """Return mean attention over relative time: right against wrong answers, then each class against all.
 
     Args:
-        found: ``attention`` of explanations.json.
+        attention: ``attention`` of explanations.json.
         title: above.
     """
-    classes = {label: curve for label, curve in found["classes"].items() if curve}
+    classes = {label: curve for label, curve in attention["classes"].items() if curve}
     figure, grid = _grid(1 + len(classes), height=1.9)
-    top = max(max(curve) for curve in [found["all"], found["right"], found["wrong"], *classes.values()] if curve)
+    top = max(
+        max(curve) for curve in [attention["all"], attention["right"], attention["wrong"], *classes.values()] if curve
+    )
     for axes, (label, curve) in zip(grid, [("all clips", None), *classes.items()], strict=False):
         tidy(axes)
         axes.axhline(1, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
         if curve is None:
             for word, colour, style in (("right", BLUE, "-"), ("wrong", ORANGE, "--")):
-                if found[word]:
-                    axes.plot(_middles(found[word]), found[word], style, color=colour, linewidth=1.8, label=word)
+                if attention[word]:
+                    axes.plot(
+                        _middles(attention[word]), attention[word], style, color=colour, linewidth=1.8, label=word
+                    )
             axes.legend(frameon=False, labelcolor=INK, fontsize=9)
         else:
-            axes.plot(_middles(curve), found["all"], color=GREY, linewidth=1.2)
+            axes.plot(_middles(curve), attention["all"], color=GREY, linewidth=1.2)
             axes.plot(_middles(curve), curve, color=BLUE, linewidth=1.8)
         axes.set(xlim=(0, 100), ylim=(0, 1.06 * top))
         axes.set_title(label, loc="left", size=10.5, color=INK)
@@ -41,17 +45,17 @@ def attention_over_time(found: Mapping[str, Any], *, title: str = "") -> Figure:
     return figure
 
 
-def mean_maps(found: Mapping[str, Any], *, title: str = "") -> Figure:
+def mean_maps(maps: Mapping[str, Any], *, title: str = "") -> Figure:
     """Return mean maps over all clips and by class: families by time, or by class where there is none.
 
     Args:
-        found: one of ``maps`` of explanations.json.
+        maps: one of ``maps`` of explanations.json.
         title: above.
     """
-    panels = {"all clips": found["mean"], **found["classes"]}
+    panels = {"all clips": maps["mean"], **maps["classes"]}
     most = max(np.abs(values).max() for values in panels.values()) or 1.0
     shade = {"cmap": DIVERGING, "vmin": -most, "vmax": most, "aspect": "auto"}
-    figure, shown, image = (_table if found["times"] == 1 else _panels)(panels, found["families"], shade)
+    figure, shown, image = (_table if maps["times"] == 1 else _panels)(panels, maps["families"], shade)
     colour_bar(figure, image, shown, "change of the answer's probability", aspect=40)
     figure.suptitle(title, x=0.012, ha="left", size=13, color=INK)
     return figure
@@ -88,26 +92,26 @@ def _table(panels: Mapping[str, Sequence], names: Sequence[str], shade: Mapping[
     return figure, axes, image
 
 
-def family_importance(found: Sequence[Mapping[str, Any]], *, title: str = "") -> Figure:
+def family_importance(importance: Sequence[Mapping[str, Any]], *, title: str = "") -> Figure:
     """Return the UAR lost without each family, with its interval, the highest first.
 
     Args:
-        found: ``importance`` of explanations.json.
+        importance: ``importance`` of explanations.json.
         title: above.
     """
-    figure = new_figure(7.4, 1.6 + 0.34 * len(found))
+    figure = new_figure(7.4, 1.6 + 0.34 * len(importance))
     axes = figure.add_subplot()
     tidy(axes, grid=False)
     axes.grid(axis="x", color=LINE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.axvline(0, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-    for y, line in enumerate(found):
+    for y, line in enumerate(importance):
         colour = BLUE if line["p_holm"] < 0.05 else GREY
         axes.plot(line["loss_ci95"], [y, y], color=colour, linewidth=2.5, alpha=0.5, solid_capstyle="butt")
         axes.plot(line["loss"], y, "o", color=colour, markersize=6)
-    axes.set_yticks(range(len(found)), [f"{line['family']}  {line['n_features']}" for line in found])
+    axes.set_yticks(range(len(importance)), [f"{line['family']}  {line['n_features']}" for line in importance])
     axes.tick_params(axis="y", labelsize=9.5, labelcolor=INK)
-    axes.set_ylim(len(found) - 0.5, -0.5)
+    axes.set_ylim(len(importance) - 0.5, -0.5)
     note = "UAR lost when the family changes clips; behind its name its features.\n"
     note += "Bar: 95 % over speakers; grey: may be chance (p ≥ .05 after Holm)"
     figure.supxlabel(note, x=0.012, ha="left", color=GREY, size=9)
@@ -115,16 +119,16 @@ def family_importance(found: Sequence[Mapping[str, Any]], *, title: str = "") ->
     return figure
 
 
-def deletion_and_insertion(found: Mapping[str, Mapping[str, Any]], *, title: str = "") -> Figure:
+def deletion_and_insertion(maps: Mapping[str, Mapping[str, Any]], *, title: str = "") -> Figure:
     """Return the answer's probability as blocks go and come, in the order of each map and at random.
 
     Args:
-        found: ``maps`` of explanations.json.
+        maps: ``maps`` of explanations.json.
         title: above.
     """
-    figure = new_figure(8.6, 0.9 + 2.4 * len(found))
-    grid = figure.subplots(len(found), 2, squeeze=False, sharex=True, sharey=True)
-    for row, (name, one) in zip(grid, found.items(), strict=True):
+    figure = new_figure(8.6, 0.9 + 2.4 * len(maps))
+    grid = figure.subplots(len(maps), 2, squeeze=False, sharex=True, sharey=True)
+    for row, (name, one) in zip(grid, maps.items(), strict=True):
         for axes, kind in zip(row, ("deletion", "insertion"), strict=True):
             tidy(axes)
             part = one["faithfulness"][kind]
@@ -148,7 +152,7 @@ def clip_explanation(
     decibels: np.ndarray,
     seconds: float,
     khz: float,
-    found: Mapping[str, Mapping[str, Any]],
+    maps: Mapping[str, Mapping[str, Any]],
     *,
     attention: tuple[np.ndarray, np.ndarray] | None = None,
     title: str = "",
@@ -159,12 +163,12 @@ def clip_explanation(
     Args:
         decibels: (bins, columns) level.
         seconds, khz: extent of the spectrogram.
-        found: name -> {families, times, mean, deletion_beats, insertion_beats} of this clip.
+        maps: name -> {families, times, mean, deletion_beats, insertion_beats} of this clip.
         attention: seconds and weights (frames,) of mean 1.
         title: above.
         width: inches.
     """
-    shown = {name: one for name, one in found.items() if len(one["families"]) > 1}
+    shown = {name: one for name, one in maps.items() if len(one["families"]) > 1}
     heights = [2.6, *(0.5 + 0.19 * len(one["families"]) for one in shown.values())]
     figure = new_figure(width, 1.1 + sum(heights))
     first, *rest = figure.subplots(1 + len(shown), 1, height_ratios=heights, squeeze=False)[:, 0]

@@ -42,12 +42,12 @@ def reliability(
     return figure
 
 
-def _points(axes: Axes, found: Mapping[str, np.ndarray], *, label: str, **style: Any) -> None:
-    there, few = found["count"] > 0, (found["count"] > 0) & (found["count"] < FEWEST)
+def _points(axes: Axes, bins: Mapping[str, np.ndarray], *, label: str, **style: Any) -> None:
+    there, few = bins["count"] > 0, (bins["count"] > 0) & (bins["count"] < FEWEST)
     style |= {"markersize": 5, "linewidth": 1.6}
-    axes.plot(found["confidence"][there], found["accuracy"][there], label=label, **style)
+    axes.plot(bins["confidence"][there], bins["accuracy"][there], label=label, **style)
     style |= {"linestyle": "", "markerfacecolor": "white"}
-    axes.plot(found["confidence"][few], found["accuracy"][few], **style)
+    axes.plot(bins["confidence"][few], bins["accuracy"][few], **style)
 
 
 def _counts(axes: Axes, count: np.ndarray) -> None:
@@ -114,15 +114,15 @@ def _abstaining(axes: Axes, answered: np.ndarray, accuracy: np.ndarray) -> None:
     axes.set_ylabel("accuracy on it", color=GREY, size=10)
 
 
-def subgroups(found: Mapping[str, Mapping[str, Any]], *, whole: float, title: str = "") -> Figure:
+def subgroups(columns: Mapping[str, Mapping[str, Any]], *, whole: float, title: str = "") -> Figure:
     """Return the UAR of every group as a dot with its interval; the worst of its kind in orange, small ones hollow.
 
     Args:
-        found: ``subgroups`` of metrics.json: {column: {"groups": {name: {n_clips, uar, ...}}, "worst"}}.
+        columns: ``subgroups`` of metrics.json: {column: {"groups": {name: {n_clips, uar, ...}}, "worst"}}.
         whole: UAR of all clips.
         title: above.
     """
-    lines = [(by, *line) for by, column in found.items() for line in _lines(column)]
+    lines = [(by, *line) for by, column in columns.items() for line in _lines(column)]
     blocks = [by for by, _, _, _ in lines]
     heights = np.arange(len(lines)) + 0.9 * np.cumsum([a != b for a, b in zip(blocks, ["", *blocks], strict=False)])
     figure = new_figure(SIDE + 0.8, 1.5 + 0.205 * heights[-1])

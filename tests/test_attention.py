@@ -60,10 +60,10 @@ def shipped(model, folder) -> Predictor:
     return Predictor(folder, threads=1)
 
 
-def test_every_network_is_looked_at_and_the_error_names_those_with_attention(result):
-    assert {"bilstm", "cnn_lstm_attention", "transformer", "stacked_cnn_attention_lstm"} <= set(result)
+def test_every_network_is_looked_at_and_the_error_names_those_with_attention(attention_networks):
+    assert {"bilstm", "cnn_lstm_attention", "transformer", "stacked_cnn_attention_lstm"} <= set(attention_networks)
     named = str(attention_error("lstm")).partition("no weights. ")[2].removesuffix(" have.")
-    assert [part.partition(" ")[0] for part in named.split(", ")] == result
+    assert [part.partition(" ")[0] for part in named.split(", ")] == attention_networks
 
 
 @pytest.mark.parametrize("name", NETWORKS)

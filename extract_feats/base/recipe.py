@@ -11,11 +11,13 @@ import numpy as np
 
 from extract_feats.base.layout import Layout
 from utils import plugins
+from utils.audio.prepare import equalised
 
 if TYPE_CHECKING:
     from augmentation.base.variants import Variant  # it imports pydantic, which prediction does not install
 
 AUDIO_VERSION = 1  # of utils.audio.prepare: raise it when the same file would give another wave
+LATER = ("trim",)  # keys of clip that older caches do not know; where they are not used, the recipe is the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,8 @@ class Recipe:
             ConfigError: no such plug-in, or as the plug-in's ``layout`` does.
         """
         layout = plugins.call("features", features, "layout")
-        return cls(features["name"], plugins.settings(features), layout, rate, dict(clip))
+        stated = {key: value for key, value in clip.items() if key not in LATER or value is not None}
+        return cls(features["name"], plugins.settings(features), layout, rate, stated)
 
     @property
     def label(self) -> str:
@@ -101,7 +104,10 @@ class Recipe:
             wave: the prepared wave (n,).
             digest: of the clip's audio; with the recipe it decides the copy.
         """
-        return self.variant.apply(wave, self.rate, digest) if self.variant else wave
+        if self.variant is None:
+            return wave
+        copy = self.variant.apply(wave, self.rate, digest)
+        return equalised(copy, self.rate, trim=self.clip.get("trim"), level=self.clip.get("level"))
 
     def extract(self, wave: np.ndarray) -> np.ndarray:
         """Return the features (dims,) or (frames, dims) of one wave (n,) at this recipe's rate.

@@ -1,10 +1,10 @@
-"""Other people's weights as ONNX graphs: YAMNet's LiteRT file, VGGish's checkpoint, VGG16's arrays."""
+"""Published weights as ONNX graphs: of Whisper's encoder, YAMNet, VGGish and VGG16."""
 
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from extract_feats.convert import vgg16_graph, vggish_graph
+from extract_feats.convert import vgg16_graph, vggish_graph, whisper_graph
 from extract_feats.yamnet import EMBEDDING
 from utils.errors import ConfigError
 
@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 OPSET = 17
 
 
-def convert(source: Path, target: Path) -> None:
-    """Write the ONNX graph of a ``.tflite`` file (YAMNet), a ``.ckpt`` checkpoint (VGGish) or ``.h5`` weights (VGG16).
+def convert(source: Path, target: Path, *, blocks: int | None = None, precision: str = "full") -> None:
+    """Write the ONNX graph of a network's published weights.
+
+    Args:
+        source: ``.safetensors`` (Whisper), ``.tflite`` (YAMNet), ``.ckpt`` (VGGish) or ``.h5`` (VGG16).
+        target: the graph's file.
+        blocks: how many of Whisper's blocks; None for all.
+        precision: of Whisper's matrices: "full", stored in "half" precision, or "int8".
 
     Raises:
         ConfigError: no such file, or not the network that is meant.
@@ -25,12 +31,54 @@ def convert(source: Path, target: Path) -> None:
     if not source.is_file():
         raise ConfigError(f"{source}: no such file. YAMNet (LiteRT, 4 MB) is on kaggle.com/models/google/yamnet.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    make = {".ckpt": from_checkpoint, ".h5": from_weights}.get(source.suffix, from_lite)
-    model = make(source)
+    if source.suffix == ".safetensors":
+        model = from_safetensors(source, blocks=blocks, precision=precision)
+    elif blocks is not None or precision != "full":
+        raise ConfigError(f"{source}: --blocks and --precision are for Whisper's model.safetensors.")
+    else:
+        model = {".ckpt": from_checkpoint, ".h5": from_weights}.get(source.suffix, from_lite)(source)
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f"{target.name}.part")
     onnx.save(model, aside)
     os.replace(aside, target)
+
+
+def from_safetensors(source: Path, *, blocks: int | None, precision: str) -> "ModelProto":
+    """Return Whisper's encoder as an ONNX graph; arguments as for ``convert``.
+
+    Raises:
+        ConfigError: not a safetensors file, or another network's.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(source, "numpy") as file:
+            names = [name for name in file.keys() if name.startswith(whisper_graph.PREFIX)]  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise ConfigError(f"{source}: not a safetensors file ({' '.join(str(error).split())}).") from error
+    try:
+        model = whisper_graph.build(tensors, blocks=blocks, half=precision == "half")
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
+    return _in_8_bits(model) if precision == "int8" else model
+
+
+def _in_8_bits(model: "ModelProto") -> "ModelProto":
+    """Return the graph with its weight matrices in 8 bits per output; activations are quantised as they come."""
+    import tempfile
+
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory() as folder:
+        whole, small = Path(folder, "whole.onnx"), Path(folder, "small.onnx")
+        onnx.save(model, whole)
+        quantize_dynamic(
+            whole, small, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=QuantType.QInt8,
+            extra_options={"MatMulConstBOnly": True},
+        )  # fmt: skip
+        return onnx.load(small)
 
 
 def from_checkpoint(source: Path) -> "ModelProto":

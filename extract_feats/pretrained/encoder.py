@@ -67,7 +67,12 @@ def output_names(graph: Path) -> list[str]:
 
 
 def run(graph: Path, feed: Mapping[str, np.ndarray], output: str) -> np.ndarray:
-    """Return one output of a graph.
+    """Return one output of a graph; raise what ``run_many`` does."""
+    return run_many(graph, feed, [output])[0]
+
+
+def run_many(graph: Path, feed: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
+    """Return several outputs of a graph.
 
     Raises:
         ConfigError: the graph does not take these inputs.
@@ -75,7 +80,7 @@ def run(graph: Path, feed: Mapping[str, np.ndarray], output: str) -> np.ndarray:
     from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
     try:
-        return session(graph).run([output], dict(feed))[0]
+        return session(graph).run(list(outputs), dict(feed))
     except (Fail, InvalidArgument, RuntimeException) as error:
         raise ConfigError(f"{graph}: does not run on this input: {_line(error)}.") from error
 

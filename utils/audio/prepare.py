@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from utils.audio import activity
 from utils.audio.decode import decode, title
 from utils.errors import DataError
 
@@ -71,6 +72,7 @@ def prepare(
     offset: float = 0.0,
     seconds: float | None = None,
     trim_db: float | None = None,
+    trim: str | None = None,
     level: str | None = None,
 ) -> np.ndarray:
     """Return the mono wave (n,) float32 at ``rate`` Hz that an extractor gets.
@@ -81,7 +83,9 @@ def prepare(
         rate: Hz wanted; resampled by soxr at high quality.
         offset: seconds to skip; then at most ``seconds`` are kept.
         trim_db: silence at both ends this far below the loudest frame is cut, as librosa.effects.trim does.
-        level: "peak" scales the peak to 1, "rms" the level to -25 dB of full scale.
+        trim: "adaptive" cuts what is not speech at both ends, by a level that follows the noise (``activity``).
+        level: "peak" scales the peak to 1, "rms" the level to -25 dB of full scale, "active" the level of the active
+            frames to -26 dB, after frequencies below 60 Hz are taken away.
 
     Raises:
         DataError: too little is left after offset and trimming, or, where a level is wanted, silence.
@@ -96,6 +100,8 @@ def prepare(
         wave = wave[: round(seconds * rate)]
     if trim_db is not None and len(wave):
         wave = _trim(wave, trim_db)
+    if len(wave):
+        wave = equalised(wave, rate, trim=trim, level=level)
     if len(wave) < SHORTEST * rate:
         raise DataError(f"too short: {len(wave) / rate:.2f} s are left after offset {offset} s and trimming.")
     if level and not wave.any():
@@ -105,6 +111,18 @@ def prepare(
     elif level == "rms":
         wave = wave * (10 ** (-25 / 20) / np.sqrt(np.mean(np.square(wave, dtype=np.float64))))
     return np.ascontiguousarray(wave, dtype=np.float32)
+
+
+def equalised(wave: np.ndarray, rate: int, *, trim: str | None, level: str | None) -> np.ndarray:
+    """Return the wave (n,) with silence and level made equal, as ``trim: adaptive`` and ``level: active`` ask for.
+
+    The same for a clip and for an augmented copy of it, whose channel has changed both. Other values change nothing.
+    """
+    if level == "active":
+        wave = activity.without_rumble(wave, rate)
+    if trim == "adaptive":
+        wave = activity.trimmed(wave, rate)
+    return activity.levelled(wave, rate) if level == "active" else wave
 
 
 def _trim(wave: np.ndarray, top_db: float, frame: int = 2048, hop: int = 512) -> np.ndarray:

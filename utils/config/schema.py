@@ -20,8 +20,13 @@ class Clip(_Section):
     offset: float = Field(0.0, ge=0, description="seconds skipped at the start")
     seconds: float | None = Field(None, gt=0, description="longest part used, in seconds; null uses all")
     trim_db: float | None = Field(None, gt=0, description="cut silence this many dB below the loudest frame")
-    level: Literal["peak", "rms"] | None = Field(
-        None, description="peak: scale the highest peak to 1; rms: scale the level to -25 dB"
+    trim: Literal["adaptive"] | None = Field(
+        None, description="adaptive: cut what is not speech at both ends, by a level that follows the noise"
+    )
+    level: Literal["peak", "rms", "active"] | None = Field(
+        None,
+        description="peak: scale the highest peak to 1; rms: scale the level to -25 dB; active: scale the level where "
+        "somebody speaks to -26 dB, so that gain does not matter",
     )
 
 

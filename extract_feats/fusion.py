@@ -21,7 +21,7 @@ def extract(
     wave: np.ndarray,
     rate: int,
     *,
-    parts: list[Section] = [{"name": "logmel", "n_mels": 128}, {"name": "hubert"}],  # noqa: B006  (never changed)
+    parts: list[Section] = [{"name": "logmel", "n_mels": 128}, {"name": "hubert"}],
     hop_ms: float = 20.0,
     between: Literal["linear", "nearest"] = "linear",
 ) -> np.ndarray:
@@ -50,7 +50,7 @@ def extract(
 
 def layout(
     *,
-    parts: list[Section] = [{"name": "logmel", "n_mels": 128}, {"name": "hubert"}],  # noqa: B006
+    parts: list[Section] = [{"name": "logmel", "n_mels": 128}, {"name": "hubert"}],
     hop_ms: float = 20.0,
     between: Literal["linear", "nearest"] = "linear",
 ) -> Layout:
@@ -65,7 +65,7 @@ def layout(
 def names(
     rate: int,
     *,
-    parts: list[Section] = [{"name": "logmel", "n_mels": 128}, {"name": "hubert"}],  # noqa: B006
+    parts: list[Section] = [{"name": "logmel", "n_mels": 128}, {"name": "hubert"}],
     hop_ms: float = 20.0,
     between: Literal["linear", "nearest"] = "linear",
 ) -> list[str]:

@@ -47,7 +47,7 @@ def extract(
     rate: int,
     *,
     preset: Literal["mfcc", "stack187", "stack201"] | None = None,
-    features: list[str] = [],  # noqa: B006  (read from the source as a literal, never changed)
+    features: list[str] = [],
     n_mfcc: int | None = None,
     n_mels: int | None = None,
     n_fft: int | None = None,
@@ -86,7 +86,7 @@ def extract(
 def layout(
     *,
     preset: Literal["mfcc", "stack187", "stack201"] | None = None,
-    features: list[str] = [],  # noqa: B006
+    features: list[str] = [],
     n_mfcc: int | None = None,
     n_mels: int | None = None,
     n_fft: int | None = None,

@@ -18,11 +18,13 @@ from sklearn.preprocessing import StandardScaler
 
 from models import onnx_graph
 from models.common import EmotionModel, Statistics
+from models.kernel_ridge import KernelRidgeClassifier
 from utils.dataset import Dataset, Features, Frames
 from utils.errors import DataError
 
 CALIBRATION_FOLDS = 3
 TRUSTED = [  # types that a saved model may hold beside those that skops itself knows to be harmless
+    "models.kernel_ridge.KernelRidgeClassifier",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
@@ -69,10 +71,14 @@ class SklearnModel(EmotionModel):
 
     def _fit(self, data: Dataset, statistics: Statistics, validation=None, **_) -> None:
         estimator = seeded(self.plugin.load().build(**self.arguments), self.seed)
-        if not hasattr(estimator, "predict_proba"):
+        calibrates_itself = "cv" in estimator.get_params()
+        if calibrates_itself or not hasattr(estimator, "predict_proba"):
             folds = self._calibration_folds(data)
             self._note(folds, data)
-            estimator = CalibratedClassifierCV(estimator, ensemble=False, cv=folds)
+            if calibrates_itself:
+                estimator.set_params(cv=folds)
+            else:
+                estimator = CalibratedClassifierCV(estimator, ensemble=False, cv=folds)
         if self.frames_:  # pooled statistics have scales of their own
             estimator = make_pipeline(StandardScaler(), estimator)
         self.usage.add("fit", data)
@@ -132,22 +138,28 @@ class SklearnModel(EmotionModel):
 
     def graph(self) -> onnx.ModelProto:
         """Return scaler, pooling, estimator and calibration as one ONNX graph."""
-        from skl2onnx import to_onnx
-        from skl2onnx.common.data_types import FloatTensorType
-
         dims = len(self.mean_)
         mean, std = (self.mean_, self.std_) if self.normalise == "global" else (None, None)
         scaler = onnx_graph.front(dims, frames=self.frames_, mean=mean, std=std)
-        width = 4 * dims if self.frames_ else dims
+        estimator = self._estimator_graph(4 * dims if self.frames_ else dims)
+        return onnx_graph.joined(scaler, estimator, ("ready", "ready"), "probabilities")
+
+    def _estimator_graph(self, width: int) -> onnx.ModelProto:
+        """Return the graph from ``ready`` (B, width) to ``probabilities`` (B, classes)."""
+        steps = [step for _, step in self.estimator_.steps] if self.frames_ else [self.estimator_]
+        if isinstance(steps[-1], KernelRidgeClassifier):  # skl2onnx does not know it
+            return onnx_graph.kernel_ridge(steps[-1], steps[0] if self.frames_ else None)
+        from skl2onnx import to_onnx
+        from skl2onnx.common.data_types import FloatTensorType
+
         with warnings.catch_warnings():  # skl2onnx reads attributes of SVC that scikit-learn 1.11 will not have
             warnings.filterwarnings("ignore", "Attribute `prob[AB]_` was deprecated", FutureWarning)
-            estimator = to_onnx(
+            return to_onnx(
                 _convertible(self.estimator_),
                 initial_types=[("ready", FloatTensorType([None, width]))],
                 target_opset={"": onnx_graph.OPSET, "ai.onnx.ml": 3},
                 options={"zipmap": False},
             )
-        return onnx_graph.joined(scaler, estimator, ("ready", "ready"), "probabilities")
 
     @classmethod
     def load(cls, folder: Path, section: Mapping[str, Any], labels: Sequence[str], **options) -> "SklearnModel":

@@ -71,7 +71,7 @@ def equalised(wave: np.ndarray, rate: int, rng: np.random.Generator, depth_db: f
 
 
 def noise(wave: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Return noise (n,) as long as the wave: babble, or noise whose power falls with frequency to the power 0 to 2.5."""
+    """Return noise (n,): babble, or noise whose power falls with frequency to the power 0 to 2.5."""
     n = len(wave)
     if rng.random() < 0.25:
         return babble(wave, rng)

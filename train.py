@@ -14,7 +14,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(listing.listing(options.list))
         return 0
     from evaluation.training.plan import Settings, plan
-    from evaluation.training.run import run_all
 
     settings = Settings.of(options)
     if options.honesty:
@@ -28,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         cross_corpus_table.train_matrices(runs, settings, _say)
         return 0
+    from evaluation.training.run import run_all  # it draws: not for a mistake in a config
+
     run_all(runs, settings, _say)
     _compare(runs, settings)
     return 0
@@ -59,7 +60,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--tensorboard",
         action="store_true",
-        help="write a network's curves as event files, in the end to checkpoints/NAME/tensorboard",
+        help="write a network's curves as event files; they are in checkpoints/NAME/tensorboard when training ends",
     )
     parser.add_argument(
         "--honesty",
@@ -70,7 +71,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--list",
         choices=("models", "features", "corpora", "augment", "configs"),
-        help="what there is, with arguments and defaults",
+        help="list what is available, with arguments and defaults",
     )
     options = parser.parse_args(argv)
     _check(parser, options)

@@ -152,7 +152,7 @@ def work(side: str, network: str, pipe) -> None:
 
 
 def compare(network: str, epochs: int) -> dict[str, tuple[float, float]]:
-    """Return the least CPU seconds an epoch, and their wall seconds, of "zoo" and "torch"."""
+    """Return the least CPU seconds per epoch, and their wall seconds, of "zoo" and "torch"."""
     context, ends, workers = get_context("spawn"), {}, []
     for side in ("zoo", "torch"):
         ends[side], theirs = context.Pipe()

@@ -1,4 +1,4 @@
-r"""A folder an emotion: the layout most people have.
+r"""One folder per emotion: the layout most people have.
 
 The folder a file lies in is its emotion, in your own words; ``speaker`` finds the speaker in the name.
 

@@ -7,7 +7,7 @@ clips, 44.1 kHz.
 - Licence: research only.
 - Paper: Haq & Jackson 2010, Multimodal Emotion Recognition, in: Machine Audition: Principles, Algorithms and
   Systems (Wang, ed.), IGI Global, 398-423.
-- Forms: a folder a speaker (``DC/a01.wav``), or flat (``DC_a01.wav``).
+- Forms: one folder per speaker (``DC/a01.wav``), or flat (``DC_a01.wav``).
 """
 
 import re

@@ -1,4 +1,4 @@
-"""VGG16: 512 values a window of 128 log-mel frames, from a network trained on the photographs of ImageNet.
+"""VGG16: 512 values per window of 128 log-mel frames, from a network trained on the photographs of ImageNet.
 
 ``vgg16.onnx`` below $SER_PRETRAINED (``pretrained/``) is made once from the weights that Keras offers, by
 ``python -m extract_feats.convert vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 vgg16.onnx``.
@@ -43,7 +43,7 @@ def extract(
         rate: Hz.
         model: the ONNX file, absolute or below $SER_PRETRAINED (``pretrained/``).
         n_mels: bands of the log-mel spectrogram, at least 32.
-        pool: an embedding a window, or statistics over them.
+        pool: one embedding per window, or statistics over them.
 
     Raises:
         ConfigError: no such file, not VGG16, or too few bands.

@@ -1,4 +1,4 @@
-"""VGGish: 128 values a patch of .96 s, from a VGG-like network trained on the sounds of 8 million videos.
+"""VGGish: 128 values per patch of .96 s, from a VGG-like network trained on the sounds of 8 million videos.
 
 ``vggish.onnx`` below $SER_PRETRAINED (``pretrained/``) is made once from Google's checkpoint, by
 ``python -m extract_feats.convert vggish_model.ckpt vggish.onnx``. With ``pca: true`` the embeddings are whitened and
@@ -44,7 +44,7 @@ def extract(
         model: the ONNX file, absolute or below $SER_PRETRAINED (``pretrained/``).
         hop_ms: from one patch to the next, a multiple of 10; 960 is no overlap, as published.
         pca: whiten and round as AudioSet's features are, 0 to 255.
-        pool: an embedding a patch, or statistics over them.
+        pool: one embedding per patch, or statistics over them.
 
     Raises:
         ConfigError: no such file, not VGGish, another rate, or a hop that is not of whole frames.

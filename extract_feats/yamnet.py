@@ -1,4 +1,4 @@
-"""YAMNet: 1024 values a patch of .975 s, from a MobileNet trained on the 521 sound classes of AudioSet.
+"""YAMNet: 1024 values per patch of .975 s, from a MobileNet trained on the 521 sound classes of AudioSet.
 
 ``yamnet.onnx`` below $SER_PRETRAINED (``pretrained/``) is made once from Google's LiteRT file, by
 ``python -m extract_feats.convert yamnet.tflite yamnet.onnx``; its 8-bit weights are kept, the arithmetic

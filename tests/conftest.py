@@ -80,5 +80,6 @@ def pretrained(tmp_path_factory) -> Path:
     toy_encoders.write_yamnet(folder / "yamnet.onnx")
     toy_encoders.write_vggish(folder / "vggish.onnx")
     toy_encoders.write_vgg16(folder / "vgg16.onnx")
+    toy_encoders.write_whisper(folder / "whisper-base")
     os.environ["SER_PRETRAINED"] = str(folder)
     return real

@@ -43,7 +43,7 @@ def zoo(demo_root, tmp_path_factory):
     """Return a folder with the trained checkpoints "weighs", "plain" and "speaker"."""
     folder = tmp_path_factory.mktemp("page")
     small = {"split": {"by": "speaker", "folds": 2, "holdout": ["m08"]}}
-    network = {"model": {"name": "bilstm", "units": 4, "attention": True}, "train": {"epochs": 1}}
+    network = {"model": {"name": "bilstm", "units": 4, "attention": True}, "train": {"epochs": 1, "batch_size": 64}}
     paths = [write_config(folder, "plain", **small), write_config(folder, "speaker", normalise="speaker", **small)]
     paths = [str(path) for path in [*paths, write_config(folder, "weighs", **small, **network)]]
     common = ["--config", *paths, "--features", str(folder / "features")]

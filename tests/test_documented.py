@@ -4,8 +4,6 @@ import ast
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import checkout
@@ -13,6 +11,7 @@ import nbclient
 import nbformat
 import pytest
 
+from docs import commands
 from utils.plugins import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf8")
@@ -55,10 +54,8 @@ def examples() -> list[str]:
     result = []
     for path in sources:
         if "cli.parser(" in path.read_text(encoding="utf8"):
-            command = [path.name] if path.parent == ROOT else ["-m", f"{path.parent.name}.{path.stem}"]
-            shown = subprocess.run(
-                [sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-            ).stdout
+            module = path.stem if path.parent == ROOT else f"{path.parent.name}.{path.stem}"
+            shown = commands.parser(module).format_help()
             text = re.sub(r"\\\n\s*", "", shown.partition("\nexample")[2])
             result += re.findall(r"^  (python .+)$", text, re.MULTILINE)
     return result

@@ -433,17 +433,17 @@ def served(demo_root, tmp_path_factory):
     """Return a folder with an SVM on pooled MFCC, a network on log-mel frames, and both joined, by one train.py."""
     folder = tmp_path_factory.mktemp("served")
     split = {"by": "speaker", "folds": 2, "holdout": ["m08"]}
-    quick = {"epochs": 2, "batch_size": 32}
-    net = {"name": "bilstm", "units": 4}
+    quick = {"epochs": 2, "batch_size": 64}
+    model = {"name": "cnn1d", "filters": 4, "dense": 8}
     svm = write_config(folder, "svm", split=split, normalise="speaker")
-    bilstm = write_config(folder, "net", split=split, model=net, train=quick, features={"name": "logmel", "n_mels": 16})
+    net = write_config(folder, "net", split=split, model=model, train=quick, features={"name": "logmel", "n_mels": 16})
     model = {"name": "ensemble", "members": ["svm", "net"], "inner_folds": 2}
     both = write_config(folder, "both", split=split, features=None, model=model)
     common = ["--features", str(folder / "features")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SER_DATA", str(demo_root.parent))
-        assert preprocess.main(["--config", str(svm), str(bilstm), *common, "--jobs", "1"]) == 0
-        command = ["--config", str(both), str(svm), str(bilstm), *common, "--checkpoints", str(folder)]
+        assert preprocess.main(["--config", str(svm), str(net), *common, "--jobs", "1"]) == 0
+        command = ["--config", str(both), str(svm), str(net), *common, "--checkpoints", str(folder)]
         assert train.main(command) == 0
     return folder
 

@@ -64,7 +64,7 @@ def test_without_tensorboard_one_line_says_what_to_do(tmp_path, monkeypatch):
 def test_a_training_leaves_its_curves_in_the_checkpoint(tmp_path, demo_root, monkeypatch, capsys):
     pytest.importorskip("tensorboard")
     monkeypatch.setenv("SER_DATA", str(demo_root.parent))
-    model, short = {"name": "lstm", "units": 4, "dense": 4}, {"epochs": 2, "learning_rate": 0.01}
+    model, short = {"name": "lstm", "units": 4, "dense": 4}, {"epochs": 2, "batch_size": 64, "learning_rate": 0.01}
     net = write_config(tmp_path, "net", model=model, train=short, split={"by": "speaker", "folds": 2})
     svm = write_config(tmp_path, "svm", split={"by": "speaker", "folds": 2})
     common = ("--config", net, svm, "--features", tmp_path / "features")

@@ -23,7 +23,7 @@ from tests.toy_runs import CNN, config, doubled, written
 from utils.dataset import Dataset
 from utils.errors import ConfigError
 
-QUICK = {"epochs": 1, "batch_size": 32}
+QUICK = {"epochs": 1, "batch_size": 64}
 
 
 def spoken(data: Dataset) -> Dataset:

@@ -8,7 +8,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from extract_feats import vggish
-from extract_feats.convert import vgg16_graph, vggish_graph
+from extract_feats.convert import vgg16_graph, vggish_graph, whisper_graph
 
 KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 OPSET = [helper.make_opsetid("", 17)]
@@ -121,6 +121,44 @@ def write_vgg16(path: Path, *, seed: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(vgg16_graph.build(vgg16_variables(seed=seed)), path)
     return path
+
+
+def whisper_tensors(*, width: int = 128, blocks: int = 4, bands: int = 80, seed: int = 0) -> dict[str, np.ndarray]:
+    """Return random tensors of Whisper's encoder, in float32, under the hub's names."""
+    rng = np.random.default_rng(seed)
+    shapes = {
+        "conv1.weight": (width, bands, 3),
+        "conv2.weight": (width, width, 3),
+        "embed_positions.weight": (1500, width),
+    }
+    shapes |= {
+        "conv1.bias": (width,),
+        "conv2.bias": (width,),
+        "layer_norm.weight": (width,),
+        "layer_norm.bias": (width,),
+    }
+    for n in range(blocks):
+        shapes |= {f"layers.{n}.self_attn.{p}_proj.weight": (width, width) for p in ("q", "k", "v", "out")}
+        shapes |= {f"layers.{n}.self_attn.{p}_proj.bias": (width,) for p in ("q", "v", "out")}
+        shapes |= {f"layers.{n}.fc1.weight": (4 * width, width), f"layers.{n}.fc1.bias": (4 * width,)}
+        shapes |= {f"layers.{n}.fc2.weight": (width, 4 * width), f"layers.{n}.fc2.bias": (width,)}
+        norms = (f"layers.{n}.self_attn_layer_norm", f"layers.{n}.final_layer_norm")
+        shapes |= {f"{norm}.{part}": (width,) for norm in norms for part in ("weight", "bias")}
+    return {
+        whisper_graph.PREFIX + name: rng.normal(0, 1 / np.sqrt(np.prod(shape[1:])), shape).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+def write_whisper(folder: Path, *, seed: int = 0) -> Path:
+    """Write model.safetensors and encoder.onnx of a narrow encoder with random weights; return its folder."""
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = whisper_tensors(seed=seed)
+    save_file(tensors, folder / "model.safetensors")
+    onnx.save(whisper_graph.build(tensors), folder / "encoder.onnx")
+    return folder
 
 
 def _value(name: str, shape: list, kind: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:

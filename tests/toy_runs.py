@@ -9,7 +9,7 @@ from utils import config as configs
 
 SVM = {"name": "svm"}
 CNN = {"name": "cnn1d", "filters": 4, "dense": 8}
-TRAIN = {"epochs": 4, "batch_size": 16, "learning_rate": 0.003, "patience": 4}
+TRAIN = {"epochs": 4, "batch_size": 64, "learning_rate": 0.01, "patience": 4}  # one batch shape: little to compile
 
 
 def config(model=SVM, **keys):

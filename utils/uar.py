@@ -1,4 +1,4 @@
-"""The confusion matrix and the unweighted average recall, the score that everything here goes by."""
+"""The confusion matrix and the unweighted average recall, the main score of this project."""
 
 import numpy as np
 

@@ -64,7 +64,7 @@ def _counts(utterances: Sequence[Utterance]) -> Iterator[str]:
     yield "  classes: " + ", ".join(f"{e}{GLUE}{emotions[e]}" for e in order(emotions))
     if len(speakers) > 1:
         few, many = min(speakers.values()), max(speakers.values())
-        yield f"  clips a speaker: {few}" + (f" to {many}" if many > few else "")
+        yield f"  clips per speaker: {few}" + (f" to {many}" if many > few else "")
 
 
 def _against(utterances: Sequence[Utterance], published: Published | None) -> Iterator[str]:

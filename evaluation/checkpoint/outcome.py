@@ -19,7 +19,7 @@ class Outcome:
         by_information: UAR by what is known of the test speaker ("none", "enrolment_5", ...); None where the model
             cannot use it.
         folds: the folds.
-        validation: what early stopping looks at: "speakers", "clips", "official", or "none".
+        validation: what early stopping looks at: "speakers", "clips", "official", several joined by ", ", or "none".
         best_epochs: of a network, one per fold.
         histories: learning curves of a network, one per fold and run.
         seconds: wall time of training and scoring, that of earlier, interrupted calls included.

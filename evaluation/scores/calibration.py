@@ -1,11 +1,12 @@
 """Calibration of networks by one temperature, and how far confidence and accuracy lie apart.
 
-The shipped temperature is fitted on all out-of-fold predictions: no network was trained on the speaker of a clip
-that it predicts there, as no network is trained on the speakers of its users. The clips of a fold are scored with
-a temperature that was fitted on the other folds, so that no clip takes part in the calibration of its own
-probabilities. The alternative would be the speakers that stop a fold's training. They are a seventh as many, and
-the epoch is chosen to suit them, so the network is more confident and better on them than on unseen speakers.
-Estimators keep temperature 1: those without probabilities of their own are calibrated where they are fitted.
+The shipped temperature is fitted on all out-of-fold predictions: no network was trained on the speaker of a clip that
+it predicts there, as no network is trained on the speakers of its users. The clips of a fold are scored with a
+temperature that was fitted on the other folds, so that no clip's own prediction is used. (The networks of the other
+folds were trained on this clip; only one number per fold depends on it.) The alternative would be the speakers that
+stop a fold's training. They are a seventh as many, and the epoch is chosen to suit them, so the network is more
+confident and better on them than on unseen speakers. Estimators keep temperature 1: those without probabilities of
+their own are calibrated where they are fitted.
 """
 
 from typing import TypedDict

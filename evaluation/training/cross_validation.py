@@ -1,4 +1,4 @@
-"""Cross-validation: every fold trained and scored, resumable, and the folds brought together."""
+"""Cross-validation: every fold trained and scored, resumable, and the predictions of all folds pooled."""
 
 import os
 import time
@@ -86,6 +86,7 @@ def _pool(
     outcome = Outcome.untested(len(data), n_classes, folds)
     outcome.seconds = seconds
     counts = {name: np.zeros((n_classes, n_classes), np.int64) for name in LEVELS}
+    kinds: set[str] = set()  # folds can differ: where too few speakers are left, clips are taken
     for number, fold in enumerate(folds):
         progress, arrays = workspace.load(f"fold-{number}")
         outcome.probabilities[fold.test] = arrays["none"]
@@ -93,10 +94,11 @@ def _pool(
         outcome.fold[fold.test] = number
         for name in set(counts) & set(arrays):
             counts[name] += confusion_of_draws(data.truth[fold.test], arrays[name], n_classes)
-        outcome.validation = progress["validation"]
+        kinds.add(progress["validation"])
         outcome.seconds += progress["seconds"] if number in resumed else 0
         outcome.histories += progress["histories"]
         outcome.best_epochs += [progress["best_epoch"]] if progress["best_epoch"] else []
+    outcome.validation = ", ".join(sorted(kinds - {"none"})) or "none"
     if is_network(config.model):
         _calibrate(data, outcome)
     tested = outcome.tested

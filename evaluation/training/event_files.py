@@ -13,9 +13,9 @@ SHOWN = ("loss", "val_loss", "val_uar", "learning_rate")
 
 @contextmanager
 def recorded(folder: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Yield report(line): what SHOWN names of an epoch's line goes below ``folder``, one TensorBoard run a fold.
+    """Yield report(line): what SHOWN names of an epoch's line goes below ``folder``, one TensorBoard run per fold.
 
-    Runs are called ``fold-1``, ``fold-2``, ..., ``shipped``; with several networks a fold also ``fold-1-run-2``. A
+    Runs are called ``fold-1``, ``fold-2``, ..., ``shipped``; with several networks per fold also ``fold-1-run-2``. A
     training that goes on after a stop adds a second file to its run, as TensorBoard expects it.
 
     Raises:

@@ -12,6 +12,7 @@ import numpy as np
 from extract_feats.base.layout import Layout
 from utils import plugins
 from utils.audio.prepare import equalised
+from utils.errors import ConfigError
 
 if TYPE_CHECKING:
     from augmentation.base.variants import Variant  # it imports pydantic, which prediction does not install
@@ -114,8 +115,15 @@ class Recipe:
 
         Raises:
             DataError: as the plug-in does.
+            ConfigError: the plug-in gives vectors where its layout says frames, or frames where it says a vector.
         """
-        return plugins.get("features", self.plugin).load().extract(wave, self.rate, **self.arguments)
+        features = plugins.get("features", self.plugin).load().extract(wave, self.rate, **self.arguments)
+        if features.ndim != (2 if self.layout.frames else 1):
+            kind = "frames (T, dims)" if self.layout.frames else "a vector (dims,)"
+            raise ConfigError(
+                f"feature {self.plugin}: extract gives the shape {features.shape}, its layout says {kind}."
+            )
+        return features
 
     def names(self) -> list[str]:
         """Return the name of each dimension.

@@ -41,7 +41,7 @@ def recipes_of(config: Config) -> list[Recipe]:
     """Return the recipe of an experiment's clips, and those of the augmented copies it trains on.
 
     Raises:
-        ConfigError: an augmentation's folder of recordings is not has_copy or holds none.
+        ConfigError: an augmentation's folder of recordings does not exist or holds no recording.
     """
     recipe = recipe_of(config)
     return [recipe, *(recipe.of_variant(variant) for variant in variants(config.augmentation(audio=True), config.seed))]
@@ -127,7 +127,7 @@ def _not_cached(config: Config, count: str, recipe: Recipe, command: str) -> Con
 
 
 def _read_copies(store: FeatureStore, keys: Sequence[bytes], clips: Features) -> Features:
-    """Return a variant's features; a clip of which no copy could be made (sped up, it was too short) comes itself."""
+    """Return a variant's features; where no copy of a clip could be made, the clip itself is used."""
     has_copy = store.has(keys)
     if has_copy.all():
         return store.read(keys)

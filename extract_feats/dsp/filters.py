@@ -1,7 +1,7 @@
 """Tables that turn spectra into descriptors: window, mel and chroma filters, contrast bands, delta kernel.
 
 Each equals what librosa 0.11 builds with the same parameters, without its import; tests hold them to it.
-Tables are computed once a process and parameters, and are read-only.
+Tables are computed once per process and set of parameters, and are read-only.
 """
 
 import itertools

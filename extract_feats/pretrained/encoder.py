@@ -53,7 +53,7 @@ def digest(graph: Path) -> str:
 
 
 def session(graph: Path) -> "InferenceSession":
-    """Return the graph loaded, once a process, computing with one thread: clips go in parallel, not their layers.
+    """Return the graph loaded, once per process, computing with one thread: clips go in parallel, not their layers.
 
     Raises:
         ConfigError: not a graph that ONNX Runtime can load.

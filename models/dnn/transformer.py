@@ -31,7 +31,7 @@ def build(
     """Return the uncompiled network, (batch, frames, dims) -> (batch, n_classes) probabilities.
 
     Args:
-        width: of the encoder, an even multiple of ``heads``.
+        width: of the encoder, even, and divisible by ``heads``.
         layers: number of encoder layers, 0 or more.
         heads: attention heads of each encoder layer, 1 or more.
         feed_forward: width of the feed-forward part of an encoder layer, 1 or more.

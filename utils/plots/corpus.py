@@ -20,7 +20,7 @@ BINS = 40
 
 
 def class_counts(counts: Mapping[str, Mapping[str, np.ndarray]], labels: Sequence[str], *, title: str = "") -> Figure:
-    """Return the clips of each label as bars, stacked by sex, a panel a corpus.
+    """Return the clips of each label as bars, stacked by sex, one panel per corpus.
 
     Args:
         counts: corpus -> sex -> (C,) clips.
@@ -53,7 +53,7 @@ def class_counts(counts: Mapping[str, Mapping[str, np.ndarray]], labels: Sequenc
 
 
 def speaker_counts(rows: Sequence[Mapping[str, Any]], labels: Sequence[str], *, title: str = "") -> Figure:
-    """Return the clips of each speaker by label as a heat map, a panel a corpus.
+    """Return the clips of each speaker by label as a heat map, one panel per corpus.
 
     Args:
         rows: ``corpus``, ``speaker`` and ``counts`` (C,).
@@ -103,7 +103,7 @@ def _speaker_ticks(axes: Axes, words: Sequence[str]) -> None:
 def recording_histograms(
     facts: Mapping[str, np.ndarray], corpus: np.ndarray, words: Mapping[str, str], *, title: str
 ) -> Figure:
-    """Return histograms of what the recordings are like, a panel a fact, a line a corpus.
+    """Return histograms of what the recordings are like, one panel per measure, one line per corpus.
 
     Args:
         facts: (n,) values each, NaN where not known; one that is not known of any clip is left out.

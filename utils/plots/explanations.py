@@ -62,7 +62,7 @@ def mean_maps(maps: Mapping[str, Any], *, title: str = "") -> Figure:
 
 
 def _panels(panels: Mapping[str, Sequence], names: Sequence[str], shade: Mapping[str, Any]) -> tuple:
-    """Time by family, one picture a class."""
+    """Time by family, one picture per class."""
     figure, grid = _grid(len(panels), height=0.75 + 0.17 * len(names))
     for number, (axes, (label, values)) in enumerate(zip(grid, panels.items(), strict=False)):
         image = axes.imshow(np.transpose(values), extent=(0, 100, len(names) - 0.5, -0.5), **shade)

@@ -19,12 +19,12 @@ def curves(
     best_epoch: int | Sequence[int] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Return the learning curves: a panel for the loss and for each score, a line a fold.
+    """Return the learning curves: a panel for the loss and for each score, one line per fold.
 
     Args:
-        history: name -> one value an epoch, "val_" before the validation's; or several, one a fold.
+        history: name -> one value per epoch, "val_" before the validation's; or several, one per fold.
             Learning rates are not drawn.
-        best_epoch: the epoch kept, counted from 1; one a fold where there are several.
+        best_epoch: the epoch kept, counted from 1; one per fold where there are several.
         title: above the panels.
 
     Raises:

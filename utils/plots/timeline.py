@@ -1,4 +1,4 @@
-"""Emotions over a recording as a picture: a panel a channel, readable for ten seconds and for two hours."""
+"""Emotions over a recording as a picture: one panel per channel, readable for ten seconds and for two hours."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ WORD = 0.7  # inches that a word needs
 
 
 def timeline(document: Mapping[str, Any], *, width: float = WIDTH) -> Figure:
-    """Return probabilities over time, a panel a channel; above each the settled emotion, its changes and the speech.
+    """Return probabilities over time, one panel per channel; above each its emotion, changes and speech.
 
     Args:
         document: what ``prediction.timeline.make_timeline`` returns.

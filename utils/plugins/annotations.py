@@ -24,6 +24,10 @@ def unreadable(annotation: str) -> str:
     allowed = f"which must be made of {KNOWN} and |."
     nodes = list(ast.walk(ast.parse(annotation, mode="eval")))
     names = [node.id for node in nodes if isinstance(node, ast.Name)]
+    literal = {id(n) for node in nodes if isinstance(node, ast.Subscript) for n in ast.walk(node.slice)}
+    texts = [node for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    if any(id(node) not in literal for node in texts):  # a type in quotes is not read
+        return allowed
     if not all(isinstance(node, PARTS) for node in nodes) or not {*names} <= {*WORDS, *BUILTINS}:
         return allowed
     try:

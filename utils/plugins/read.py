@@ -110,8 +110,13 @@ def read(path: Path, kind: Kind, package: str, root: Path) -> Plugin:
     source = _Source(path.relative_to(root).as_posix(), path)
     functions, constants = source.functions(), source.constants()
     contract = CONTRACTS[package]
-    for name, positional in contract.functions.items():
+    signatures = dict(contract.functions)
+    if constants.get("ON") in ("frames", "either"):
+        signatures["augment"] = ("clips", "targets", "rng")
+    for name, positional in signatures.items():
         source.need_function(functions.get(name), name, positional)
+    if package == "augmentation":
+        source.need_first(functions["augment"], signatures["augment"])
     settings = source.settings(functions[kind.function])
     for name in contract.functions:
         source.need_keywords(functions[name], settings, kind.function)
@@ -175,6 +180,13 @@ class _Source:
                 function.lineno, f"{wrong} must be {right}: settings are keyword-only arguments, after the *."
             )
 
+    def need_first(self, function: ast.FunctionDef, positional: tuple[str, ...]) -> None:
+        """Refuse an augmentation of audio that says ON = "frames", or the other way round."""
+        first = function.args.args[0].arg
+        if first != positional[0]:
+            right = f"augment({', '.join(positional)}, *, ...)"
+            raise self.error(function.lineno, f"augment({first}, ...) must be {right} for what ON says it works on.")
+
     def settings(self, function: ast.FunctionDef) -> dict[str, Argument]:
         """Return the keyword-only arguments, which must be readable from the text."""
         given = function.args
@@ -183,7 +195,11 @@ class _Source:
         settings = {}
         for argument, default in zip(given.kwonlyargs, given.kw_defaults, strict=True):
             where = f"{function.name}: the argument {argument.arg}"
-            annotation = ast.unparse(argument.annotation) if argument.annotation else "Any"
+            if argument.annotation is None:
+                raise self.error(
+                    argument.lineno, f"{where} has no annotation; write its type, e.g. {argument.arg}: int."
+                )
+            annotation = ast.unparse(argument.annotation)
             if reason := unreadable(annotation):
                 raise self.error(argument.lineno, f"{where} has the annotation {annotation}, {reason}")
             try:

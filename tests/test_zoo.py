@@ -58,8 +58,6 @@ def test_the_zoo_trains_on_jax():
     environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     # compiled fast rather than to run fast
     environment["XLA_FLAGS"] = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"  # compile fast
-    )
     done = subprocess.run(
         [sys.executable, "-c", JAX, *small], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )

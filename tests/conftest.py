@@ -97,3 +97,16 @@ def pretrained(tmp_path_factory) -> Path:
     toy_encoders.write_vgg16(folder / "vgg16.onnx")
     os.environ["SER_PRETRAINED"] = str(folder)
     return real
+
+
+@pytest.fixture(scope="module")
+def eager():
+    """Let TensorFlow compute step by step in this file: small networks take longer to trace than to train.
+
+    Every network is also trained as a graph, in test_real_speech.py, and exported from one wherever it is saved.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

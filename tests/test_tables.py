@@ -48,7 +48,7 @@ def test_the_workbook_holds_what_the_other_files_do(run):
     ]  # fmt: skip
     rows = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book}
     summary = {row[:3]: row[3] for row in rows["summary"][1:]}
-    assert summary["all", None, "uar"] == pytest.approx(result["uar"], rel=1e-14)  # a cell has 16 digits
+    assert summary["all", None, "uar"] == pytest.approx(result["uar"], rel=1e-14)  # Excel holds 16 digits
     assert [list(row[1:]) for row in rows["confusion counts"][1:]] == result["confusion"]
     np.testing.assert_allclose([row[1:] for row in rows["confusion rates"][1:]], result["confusion_rates"])
     precision = {label: pytest.approx(row["precision"], rel=1e-14) for label, row in result["per_class"].items()}

@@ -1,7 +1,7 @@
 # A fresh machine needs make and Python 3.11 to 3.13, nothing else.
 .POSIX:
 PYTHON ?= python3
-PYTEST_FLAGS = -n 2 --dist loadfile
+PYTEST_FLAGS = -n 2 --dist loadfile --no-loadscope-reorder
 
 VENV = .venv/bin
 DEMO = SER_DATA= $(VENV)/python

@@ -13,7 +13,22 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREA
     os.environ.setdefault(threads, "1")  # as many workers as cores, so one thread each
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # glibc: fewer heaps, less memory that is free but not given back
 
+LONGEST_FIRST = (  # files of tests that take longest; begun first, so that no worker waits for the other at the end
+    "test_models.py", "test_real_speech.py", "test_tune.py", "test_documented.py", "test_attention.py",
+    "test_ensemble.py", "test_leakage.py", "test_variants.py", "test_explore.py", "test_app.py", "test_training.py",
+    "test_cross_validation.py", "test_setup.py", "test_zoo.py", "test_finetune.py", "test_checkpoint.py",
+    "test_explain.py", "test_robustness.py", "test_app_browser.py", "test_train.py", "test_protocols.py",
+    "test_cluster.py", "test_timeline_commands.py", "test_features.py", "test_predict.py", "test_report.py",
+    "test_docs.py", "test_features_opensmile.py",
+)  # fmt: skip
+
 freed = {"resident": 0}  # bytes after memory was freed last
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    rank = {name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 
 
 def pytest_collection_finish() -> None:
@@ -83,3 +98,16 @@ def pretrained(tmp_path_factory) -> Path:
     toy_encoders.write_whisper(folder / "whisper-base")
     os.environ["SER_PRETRAINED"] = str(folder)
     return real
+
+
+@pytest.fixture(scope="module")
+def eager():
+    """Let TensorFlow compute step by step in this file: small networks take longer to trace than to train.
+
+    Every network is also trained as a graph, in test_real_speech.py, and exported from one wherever it is saved.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

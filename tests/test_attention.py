@@ -67,8 +67,8 @@ def test_every_network_is_looked_at_and_the_error_names_those_with_attention(att
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_weights_are_of_the_clips_own_frames_and_the_same_from_every_file(name, result, tmp_path):
-    if name not in result:
+def test_weights_are_of_the_clips_own_frames_and_the_same_from_every_file(name, attention_networks, tmp_path):
+    if name not in attention_networks:
         model = model_class({"name": name})(attentive(name), LABELS, seed=1)
         model.mean_, model.std_, model.frames_ = *np.float32([[0] * 32, [1] * 32]), True
         model.networks_ = [model._build()]

@@ -8,6 +8,8 @@ from evaluation.training import enrolment, fit
 from tests.toy import dataset
 from tests.toy_runs import config, validated
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 def test_speaker_normalised_models_report_each_amount_of_information(tmp_path):
     data = dataset(takes=9)

@@ -30,6 +30,8 @@ from utils import config as configs
 from utils import plugins
 from utils.errors import ConfigError
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 JOINING = [name for name, plugin in plugins.every("models").items() if plugin.constants["INPUT"] == "members"]
 WAYS = ("weighted", "stacked", "mean")
 LR = {"name": "logistic_regression"}

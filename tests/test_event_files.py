@@ -45,7 +45,7 @@ def test_curves_come_back_and_a_resumed_training_goes_on_in_them(tmp_path):
 def test_writing_needs_no_tensorflow(tmp_path):
     pytest.importorskip("tensorboard")
     code = (
-        "import sys\nfrom pathlib import Path\nfrom utils import event_files\n"
+        "import sys\nfrom pathlib import Path\nfrom evaluation.training import event_files\n"
         f"with event_files.recorded(Path({str(tmp_path)!r})) as report: report({line(1)!r})\n"
         "print('tensorflow' in sys.modules)"
     )

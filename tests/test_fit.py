@@ -9,6 +9,8 @@ from tests.toy import dataset
 from tests.toy_runs import CNN, config, validated
 from utils.errors import ConfigError
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 @pytest.mark.parametrize(
     ("keys", "change", "message"),

@@ -18,6 +18,8 @@ from prediction.predictor import Predictor
 from utils.config import Train
 from utils.errors import ConfigError, DataError
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 BOTH = {"bilstm", "cnn1d"}  # of the networks; scaling lies outside them and is the same for all
 CASES = [
     (name, kind, normalise)

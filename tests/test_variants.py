@@ -29,6 +29,8 @@ from utils.audio.prepare import inspect, read_wave
 from utils.dataset import Dataset, Frames
 from utils.errors import ConfigError
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 AUGMENT = [{"name": "speed", "copies": 2}, {"name": "gaussian_noise"}]
 CNN = {"name": "cnn1d", "filters": 4, "dense": 8}
 QUICK = {"epochs": 1, "batch_size": 512}  # all clips and copies in one batch: little to compile

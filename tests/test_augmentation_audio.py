@@ -194,6 +194,31 @@ def test_a_chain_is_its_steps_one_after_the_other():
 # the contract
 
 
+def test_conditions_differ_from_copy_to_copy_and_can_be_left_out():
+    wave = voice(2.0)
+    copies = [made("conditions", wave, seed=seed) for seed in range(12)]
+    assert len({copy.tobytes() for copy in copies}) == 12
+    levels = [10 * np.log10(power(copy) / power(wave)) for copy in copies]
+    assert max(levels) - min(levels) > 6
+    none = {f"p_{what}": 0.0 for what in ("equaliser", "room", "noise", "telephone", "codec", "band", "clipping")}
+    np.testing.assert_allclose(made("conditions", wave, gain_db=[0.0, 0.0], **none), wave, atol=1e-7)
+    only_line = none | {"p_telephone": 1.0, "gain_db": [0.0, 0.0]}
+    spectrum = np.abs(np.fft.rfft(made("conditions", wave, **only_line)))
+    hz = np.fft.rfftfreq(len(wave), 1 / RATE)
+    assert np.square(spectrum[hz > 4200]).sum() < 1e-3 * np.square(spectrum).sum()
+
+
+def test_babble_has_the_voices_of_the_clip_and_no_more_level_than_asked():
+    from augmentation import conditions
+
+    wave = voice(2.0)
+    babble = conditions.babble(wave, rng())
+    assert babble.shape == wave.shape and np.isfinite(babble).all() and power(babble) > 0
+    given = made("conditions", wave, snr_db=[10.0, 10.0], gain_db=[0.0, 0.0], p_noise=1.0, p_equaliser=0.0, p_room=0.0,
+                 p_telephone=0.0, p_codec=0.0, p_band=0.0, p_clipping=0.0)  # fmt: skip
+    assert 10 * np.log10(power(wave) / power(given - wave)) == pytest.approx(10, abs=0.01)
+
+
 def section(name: str, noises: str) -> dict:
     """Return a config's section, complete, whatever the plug-in requires filled in."""
     required = {"folder": noises}

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 import preprocess
-from extract_feats.cache import fill, parallel
-from extract_feats.cache import read
+from extract_feats.cache import fill, parallel, read
 from extract_feats.cache.store import FeatureStore
 from tests.toy import outcome
 from tests.toy_workers import deadly, not_fit

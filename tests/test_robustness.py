@@ -17,8 +17,7 @@ from evaluation.studies import robustness as robustness_study
 from evaluation.studies.lengths import PairScores
 from evaluation.studies.robustness import CLEAN, CONDITIONS, Answers
 from extract_feats import channel
-from extract_feats.cache import conditions, task
-from extract_feats.cache import read
+from extract_feats.cache import conditions, read, task
 from extract_feats.cache.fill import fill
 from prediction import out_of_domain
 from utils import config as configs

@@ -23,8 +23,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np
 
 from corpora import Utterance
-from extract_feats.cache import corpus_lists as clips
-from extract_feats.cache import read as load
+from extract_feats.cache import corpus_lists, read
 from extract_feats.cache.fill import FLUSH_BYTES
 from extract_feats.cache.known_files import KnownFiles, stamp
 from extract_feats.cache.store import FeatureStore, key
@@ -55,7 +54,7 @@ def digests(count: int) -> list[str]:
 
 def store_costs(root: Path, digest: list[str], config: configs.Config) -> dict[str, float]:
     """Write a store and return the seconds of what is done with it."""
-    recipe = load.recipe_of(config)
+    recipe = read.recipe_of(config)
     keys = [key(one) for one in digest]
     generator = np.random.default_rng(2)
     written = FeatureStore(root, recipe)
@@ -100,11 +99,11 @@ def list_costs(root: Path, folder: Path, digest: list[str], config: configs.Conf
         costs["known files"], known = timed(lambda: files.unchanged([u.path for u in utterances]), repeats=2)
         assert known == sounds
     entry = config.corpora[0]
-    lists = clips.corpus_folder(entry, "made-up", root)
+    lists = corpus_lists.corpus_folder(entry, "made-up", root)
     lists.mkdir()
-    costs["write clips"] = timed(lambda: clips.write_clips(utterances, folder, sounds, lists))[0]
-    costs["read clips"] = timed(lambda: clips.read_clips(config, entry, root, "preprocess.py"))[0]
-    costs["data set"], data = timed(lambda: load.dataset(config, root, command="preprocess.py"))
+    costs["write clips"] = timed(lambda: corpus_lists.write_clips(utterances, folder, sounds, lists))[0]
+    costs["read clips"] = timed(lambda: corpus_lists.read_clips(config, entry, root, "preprocess.py"))[0]
+    costs["data set"], data = timed(lambda: read.dataset(config, root, command="preprocess.py"))
     assert len(data) == len(digest) and data.digests.tolist() == digest
     return costs
 

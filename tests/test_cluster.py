@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 import preprocess
-from extract_feats.cache import fill, parallel
-from extract_feats.cache import read as load
+from extract_feats.cache import fill, parallel, read
 from extract_feats.cache.store import FeatureStore
 from tests.toy import outcome
 from tests.toy_workers import deadly, not_fit
@@ -101,7 +100,7 @@ def run(demo_root, tmp_path, monkeypatch, capsys):
 
 def rows(features: Path) -> dict[bytes, np.ndarray]:
     """Return every stored row; a key stored twice is an error."""
-    store = FeatureStore(features, load.recipe_of(configs.read(CONFIG, [SLOW])))
+    store = FeatureStore(features, read.recipe_of(configs.read(CONFIG, [SLOW])))
     keys = [bytes(k).ljust(16, b"\0") for segment in store._segments for k in segment.keys]
     assert len(set(keys)) == len(keys)
     return dict(zip(keys, store.read(keys), strict=True))
@@ -190,7 +189,7 @@ def test_nobody_at_the_address_is_one_line(run, monkeypatch):
 
 
 def test_a_worker_that_would_give_other_features_is_refused(address, tmp_path):
-    recipe = load.recipe_of(configs.read(CONFIG, [SLOW]))
+    recipe = read.recipe_of(configs.read(CONFIG, [SLOW]))
     assert parallel.unfit([recipe], plugins.ROOT) == ""
     assert "does not see" in parallel.unfit([recipe], tmp_path / "nowhere")
     object.__setattr__(recipe.layout, "version", "another")

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import onnx
 import pytest
-from toy import LABELS, MODELS, arrays, dataset, kinds
+from toy import LABELS, MODELS, alone, arrays, dataset, kinds
 from toy import arguments as section
 
 from models import onnx_graph
@@ -56,7 +56,8 @@ def trained(tmp_path_factory):
         if MODELS[name].package == "models.dnn":
             model.temperature_ = 1.7  # as calibration sets it, so that every file is held to having it
         folder = tmp_path_factory.mktemp(f"{name}-{kind}-{normalise}")
-        model.save(folder)
+        with alone(name):
+            model.save(folder)
         statistics = {"mean": model.mean_.tolist(), "std": model.std_.tolist()}
         card = {"name": name, "labels": LABELS, "frames": kind == "frames", "training_statistics": statistics}
         (folder / "model.json").write_text(json.dumps(card), encoding="utf8")

@@ -286,11 +286,11 @@ def test_another_feature_version_is_refused(run, zoo, demo_root, tmp_path):
 
 
 def test_prediction_makes_the_features_that_training_read(zoo, demo_root, monkeypatch):
-    from extract_feats.cache import read as load
+    from extract_feats.cache import read
     from prediction.extractor import Extractor
 
     monkeypatch.setenv("SER_DATA", str(demo_root.parent))
-    data = load.dataset(configs.read(zoo / "plain.yaml"), zoo / "features", command="")
+    data = read.dataset(configs.read(zoo / "plain.yaml"), zoo / "features", command="")
     extractor = Extractor(json.loads((zoo / "plain" / "model.json").read_text(encoding="utf8")))
     assert len(data) == 80
     with threadpool_limits(1):  # as both scripts do it

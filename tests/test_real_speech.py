@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy import MODELS, arguments, arrays, kinds
+from toy import MODELS, alone, arguments, arrays, kinds
 
 from corpora import ravdess
 from extract_feats.base.recipe import Recipe
@@ -58,7 +58,8 @@ def fitted(name: str, data: Dataset, folder: Path):
     """Return the model fitted on the clips, and the probabilities of what it ships."""
     model = model_class({"name": name})(arguments(name), data.labels, seed=1)
     model.fit(data, **({"train": TRAIN} if MODELS[name].package == "models.dnn" else {}))
-    model.save(folder)
+    with alone(name):
+        model.save(folder)
     card = {"name": name, "labels": data.labels, "frames": isinstance(data.features, Frames)}
     (folder / "model.json").write_text(json.dumps(card), encoding="utf8")
     return model, Predictor(folder).probabilities(arrays(data.features))

@@ -17,8 +17,7 @@ from evaluation.studies import robustness as robustness_study
 from evaluation.studies.lengths import PairScores
 from evaluation.studies.robustness import CLEAN, CONDITIONS, Answers
 from extract_feats import channel
-from extract_feats.cache import conditions, task
-from extract_feats.cache import read as load
+from extract_feats.cache import conditions, read, task
 from extract_feats.cache.fill import fill
 from prediction import out_of_domain
 from utils import config as configs
@@ -98,7 +97,7 @@ def test_every_condition_changes_the_wave_and_keeps_its_length():
 
 def test_a_condition_is_the_first_copy_that_training_makes(zoo, demo_root, monkeypatch):
     monkeypatch.setenv("SER_DATA", str(demo_root.parent))
-    own, copy = load.recipes_of(configs.read(zoo / "line.yaml"))
+    own, copy = read.recipes_of(configs.read(zoo / "line.yaml"))
     assert conditions.recipe(own, robustness_study.sections()["telephone, mu-law"], 1) == copy
 
 
@@ -129,7 +128,7 @@ def test_of_a_large_corpus_a_sample_is_measured_once(demo_root, tmp_path, monkey
     rows = []
     for _ in range(2):
         fill(task.tasks_of(config), tmp_path, jobs=1)
-        data = load.dataset(config, tmp_path, command="")
+        data = read.dataset(config, tmp_path, command="")
         rows.append(np.flatnonzero(~np.isnan(data.facts["heard_snr_db"])))
     assert len(rows[0]) == 30 and rows[0].tolist() == rows[1].tolist()
     measured = data[rows[0]]
@@ -192,4 +191,4 @@ def test_the_plots_show_the_given_numbers():
 
 def test_an_ensemble_is_sent_to_its_members():
     with pytest.raises(ConfigError, match="Give its members' configs"):
-        load.recipe_of(configs.read("config/ravdess_ensemble.yaml"))
+        read.recipe_of(configs.read("config/ravdess_ensemble.yaml"))

@@ -25,7 +25,7 @@ from evaluation.splits.folds import draw_folds
 from evaluation.training import fit
 from evaluation.tuning import held_out, objective, results, space, study
 from evaluation.tuning.sqlite_file import SqliteFile
-from extract_feats.cache import read as load
+from extract_feats.cache import read
 from tests.toy import dataset, outcome, write_config
 from utils import config as configs
 from utils import plugins
@@ -252,8 +252,8 @@ def test_no_clip_of_a_held_out_speaker_is_fitted_or_scored(holdout, run, tmp_pat
         model.probabilities = spy_predict
         return model
 
-    loaded, whole = [], load.dataset
-    monkeypatch.setattr(load, "dataset", lambda *a, **k: loaded.append(whole(*a, **k)) or loaded[-1])
+    loaded, whole = [], read.dataset
+    monkeypatch.setattr(read, "dataset", lambda *a, **k: loaded.append(whole(*a, **k)) or loaded[-1])
     monkeypatch.setattr(fit, "fit", spy_fit)
     config = write_config(tmp_path, "one", split={"by": "speaker", "folds": 3, "holdout": holdout})
     status, out, err = run(GRID, "--trials", "2", "--sampler", "random", config=config)

@@ -22,7 +22,7 @@ from evaluation.splits.groups import corpus_of
 from evaluation.training.plan import Settings
 from evaluation.training.run import Say, run_all
 from evaluation.training.runs import run_of
-from extract_feats.cache import read as cache
+from extract_feats.cache import read
 from models.usage import Clips
 from prediction.predictor import Predictor
 from utils import cli
@@ -239,7 +239,7 @@ def compare_protocols(settings: Settings, other: str | None, say: Say) -> list[R
     config = configs.read(settings.config[0], list(settings.set))
     check(config)
     command = cli.command("preprocess.py", settings)
-    data = cache.dataset(config, settings.features, command=command, limit=settings.limit)
+    data = read.dataset(config, settings.features, command=command, limit=settings.limit)
     other_data = _other_clips(config, other, data.labels, settings) if other else None
     stated = {SEEN: with_random_folds(config, data), UNSEEN: config}
     runs = {tested_on: run_of(one, data, settings.checkpoints) for tested_on, one in stated.items()}
@@ -260,4 +260,4 @@ def _other_clips(config: Config, other: str, labels: Sequence[str], settings: Se
     recipe = {key: value for key, value in combined.model_dump().items() if key in ("rate", "clip", "features")}
     overrides = [f"{key}={json.dumps(value)}" for key, value in recipe.items()]
     command = cli.command("preprocess.py", settings, config=[other], set=overrides)
-    return cache.dataset(combined, settings.features, command=command, limit=settings.limit)
+    return read.dataset(combined, settings.features, command=command, limit=settings.limit)

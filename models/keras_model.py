@@ -17,6 +17,7 @@ from models.common import EmotionModel, Report, Statistics
 from models.temperature import apply_temperature
 from utils.config import Train
 from utils.dataset import Dataset, Features
+from utils.plugins import settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with capture_output():  # TensorFlow writes about its build on every start
@@ -65,8 +66,7 @@ def build_network(section: Mapping[str, Any], plugin, *, frames: bool, dims: int
     Raises:
         ConfigError: arguments that do not fit the features.
     """
-    arguments = {key: value for key, value in section.items() if key != "name"}
-    return plugin.load().build((None, dims) if frames else (dims,), n_classes, **arguments)
+    return plugin.load().build((None, dims) if frames else (dims,), n_classes, **settings(section))
 
 
 def _average(tensors: list[keras.KerasTensor]) -> keras.KerasTensor:

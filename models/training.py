@@ -50,8 +50,7 @@ def scaled(features: Features, statistics: Statistics) -> list[np.ndarray]:
 def augmented(clips: list, targets: np.ndarray, steps: Sequence[Mapping], rng: np.random.Generator) -> tuple:
     """Return clips and targets after every step ``{name, argument: value}`` of a config's ``augment``."""
     for step in steps:
-        arguments = {key: value for key, value in step.items() if key != "name"}
-        clips, targets = plugins.get("augment", step["name"]).load().augment(clips, targets, rng, **arguments)
+        clips, targets = plugins.call("augment", step, "augment", clips, targets, rng)
     return clips, targets
 
 

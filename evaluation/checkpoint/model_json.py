@@ -50,8 +50,7 @@ def card(
 
 def _inputs(config: Config, data: Dataset, model: EmotionModel) -> dict[str, Any]:
     """What the graph of a single model reads, and how that is made of a wav."""
-    arguments = {key: value for key, value in config.features.items() if key != "name"}
-    layout = plugins.get("features", config.features["name"]).load().layout(**arguments)
+    layout = plugins.call("features", config.features, "layout")
     speaker = config.normalise == "speaker"
     trained = data[holdout(data, config.split.model_dump())[0]]
     return {

@@ -36,8 +36,7 @@ class ClipMap(NamedTuple):
 
 def feature_families(config: Config, *, frames: bool) -> dict[str, np.ndarray]:
     """Return the families of a config's features, name -> columns; wide families of frames come in parts."""
-    arguments = {key: value for key, value in config.features.items() if key != "name"}
-    names = plugins.get("features", config.features["name"]).load().names(config.rate, **arguments)
+    names = plugins.call("features", config.features, "names", config.rate)
     group = feature_groups.bands if frames else feature_groups.families
     return group(names, opensmile=config.features["name"] == "opensmile")
 

@@ -29,9 +29,9 @@ def _clips(options: argparse.Namespace) -> int:
     rule, names = recogniser.rule(options.coverage, options.abstain_below), files.expand(options.inputs)
     alone = len(names) == 1 and names[0] != "-" and not Path(options.inputs[0]).is_dir()
     charts = radar_charts.chart_paths(names, options.radar) if options.radar or alone else {}
-    speaker = recogniser.enrol_folder(options.enroll) if options.enroll else None
+    speaker = recogniser.enrol_folder(options.enroll, mixed=options.mixed) if options.enroll else None
     if not options.json:
-        print(recogniser.provenance(options.coverage))
+        print(recogniser.provenance(options.coverage, speaker))
     answers = []
     with bars.progress("predicting", "files") if len(names) > 1 else nullcontext(lambda done, total: None) as report:
         for answer in recogniser.answer(names, rule=rule, speaker=speaker, jobs=options.jobs, dask=options.dask):

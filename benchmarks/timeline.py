@@ -78,7 +78,7 @@ def judged(document: Timeline, truth: list, inside: float = 0.0) -> list[tuple[i
 def accuracy(options: argparse.Namespace) -> None:
     """Print the share of hops with the right emotion and their UAR, with and without smoothing."""
     recogniser = Recogniser.open(options.checkpoint)
-    adaptable = recogniser.predictor.takes_speaker
+    adaptable = recogniser.predictor.adapts
     clips = [clip for clip in ravdess.utterances(options.corpus) if getattr(clip, "speaker", "") in options.speakers]
     options.out.mkdir(parents=True, exist_ok=True)
     path, truth = joined(clips, options.out, np.random.default_rng(options.seed))

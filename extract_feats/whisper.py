@@ -40,10 +40,12 @@ def extract(
     model: str = "whisper-base",
     layers: list[int] = [2, 3, 4],
     combine: Literal["join", "mean"] = "join",
-    pool: Literal["frames", "stats"] = "stats",
+    pool: Literal["frames", "stats", "mean"] = "stats",
     precision: Literal["full", "half", "int8"] = "full",
 ) -> np.ndarray:
-    """Return (T, D) float32 frames of a mono wave (n,), T = ceil(n // 160 / 2), or (2 D,) mean and deviation over time.
+    """Return (T, D) float32 frames of a mono wave (n,), T = ceil(n // 160 / 2), or statistics of them over time.
+
+    The statistics are mean and deviation (2 D,), or the mean alone (D,).
 
     D is the encoder's width (512 of the base size) times the number of layers, or the width alone for ``mean``.
 
@@ -52,7 +54,8 @@ def extract(
         model: the encoder's folder, absolute or below $SER_PRETRAINED (``pretrained/``).
         layers: numbers of the blocks whose outputs are taken, from 1.
         combine: "join" puts the layers side by side, "mean" averages them.
-        pool: frames at 50 Hz, or statistics over them.
+        pool: "frames" at 50 Hz; "stats", their mean and standard deviation over time; "mean" alone, which is less exact
+            on clips as recorded and more robust against noise, other channels and other corpora.
         precision: which graph: in float32, with matrices stored in half precision, or in 8 bits.
 
     Raises:
@@ -65,7 +68,7 @@ def extract(
     outputs = [f"layer_{number}" for number in layers]
     parts = [_frames(graph, outputs, columns[:, start:end], combine) for start, end in _pieces(columns.shape[1])]
     frames = _overlapped(parts)
-    return frames if pool == "frames" else encoder.pooled(frames)
+    return frames if pool == "frames" else encoder.pooled(frames, pool)
 
 
 def log_mel(wave: np.ndarray, n_mels: int = 80) -> np.ndarray:
@@ -92,7 +95,7 @@ def layout(
     model: str = "whisper-base",
     layers: list[int] = [2, 3, 4],
     combine: Literal["join", "mean"] = "join",
-    pool: Literal["frames", "stats"] = "stats",
+    pool: Literal["frames", "stats", "mean"] = "stats",
     precision: Literal["full", "half", "int8"] = "full",
 ) -> Layout:
     """Return the layout; the recipe holds what identifies the network, not where it lies."""
@@ -109,7 +112,7 @@ def names(
     model: str = "whisper-base",
     layers: list[int] = [2, 3, 4],
     combine: Literal["join", "mean"] = "join",
-    pool: Literal["frames", "stats"] = "stats",
+    pool: Literal["frames", "stats", "mean"] = "stats",
     precision: Literal["full", "half", "int8"] = "full",
 ) -> list[str]:
     """Return e_0, e_1, ... or mean_0, ..., std_0, ...

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from models.speaker_offset import SpeakerOffset
+
 
 def coverage_text(card: Mapping[str, Any], coverage: float) -> str:
     """Return how often the label sets of a coverage held the true label, and for which speakers."""
@@ -16,12 +18,21 @@ def coverage_text(card: Mapping[str, Any], coverage: float) -> str:
 
 def window_note(card: Mapping[str, Any]) -> str:
     """Return why a model that judges windows of a recording should have been trained otherwise; "" if it was not."""
-    untrimmed = any(member["clip"]["trim_db"] is None for member in card.get("members", [card]))
-    note = "trained on clips with their silence; for windows of speech train with clip.trim_db, e.g. 30"
+    clips = [member["clip"] for member in card.get("members", [card])]
+    untrimmed = any(clip["trim_db"] is None and not clip.get("trim") for clip in clips)
+    note = "trained on clips with their silence; for windows of speech train with clip.trim, e.g. adaptive"
     return note if untrimmed else ""
 
 
-def provenance(card: Mapping[str, Any], coverage: float | None = None) -> str:
-    """Return the model's UAR with its protocol, its notes and, for a coverage, ``coverage_text``; a line each."""
+def provenance(card: Mapping[str, Any], coverage: float | None = None, speaker: Any = None) -> str:
+    """Return what a user should know before the answers, a line each.
+
+    The model's UAR with its protocol; its notes; for a coverage, ``coverage_text``; for enrolled clips that adapt the
+    model little, ``SpeakerOffset.note``.
+    """
     lines = [f"{card['name']}: {card['evidence']}", *(f"note: {note}" for note in card["notes"])]
-    return "\n".join(lines if coverage is None else [*lines, coverage_text(card, coverage)])
+    if coverage is not None:
+        lines.append(coverage_text(card, coverage))
+    if isinstance(speaker, SpeakerOffset) and speaker.note:
+        lines.append(f"note: {speaker.note}")
+    return "\n".join(lines)

@@ -11,7 +11,7 @@ FIELDS = {  # option -> field of the settings; without the option the field's de
     "channels": "channels", "adapt": "adapt",
 }  # fmt: skip
 OVER_TIME = {*FIELDS, "out", "rate"}  # options of --timeline and --live
-WHOLE_FILES = {"radar", "csv", "enroll", "coverage", "abstain_below"}  # options that neither of them has
+WHOLE_FILES = {"radar", "csv", "enroll", "mixed", "coverage", "abstain_below"}  # options that neither of them has
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=cli.jobs, default=-1, metavar="N", help="processes (-1: one per core)")
     parser.add_argument("--dask", metavar="ADDRESS", help="read the files on the workers of this Dask scheduler")
     parser.add_argument("--enroll", type=Path, metavar="DIR", help="a few clips of the speaker, to adapt to the voice")
+    parser.add_argument("--mixed", action="store_true", help="the clips of --enroll show several emotions: adapt fully")
     parser.add_argument(
         "--coverage", type=_share, metavar="C", help="also a set of labels that is right so often: .8, .9 or .95"
     )
@@ -66,6 +67,8 @@ def check_options(parser: argparse.ArgumentParser, options: argparse.Namespace) 
         refused, mode = {"rate"} | WHOLE_FILES, "--timeline"
     else:
         refused, mode = OVER_TIME, "whole files"
+    if options.mixed and not options.enroll:
+        parser.error("--mixed says something of the clips of --enroll; give both")
     for name in sorted(refused):
         if getattr(options, name) != parser.get_default(name):
             parser.error(f"--{name.replace('_', '-')} does not go with {mode}")

@@ -10,10 +10,13 @@ import numpy as np
 from models.attention_support import attention_error
 from models.combination import combined
 from models.moments import Moments, moments, shrunk
+from models.speaker_offset import SpeakerOffset, shifted, speaker_offset
 from utils.errors import ConfigError
 
 BATCH = 64  # clips that the graph gets at once
-SpeakerStatistics = Moments | list[Moments | None]  # of an ensemble: one per member, None where it takes no speaker
+# What adapts a model to a speaker: moments of the features where it was trained with ``normalise: speaker`` (of an
+# ensemble one per member, None where it takes no speaker), else an offset of the log-probabilities.
+SpeakerStatistics = Moments | list[Moments | None] | SpeakerOffset
 
 
 class Predictor:
@@ -60,20 +63,32 @@ class Predictor:
         """Whether the model gives weights to the frames of a clip; an ensemble's members do not agree on frames."""
         return self._alone and self.graphs[0].has_attention
 
-    def need_speaker(self) -> None:
-        """Raise ConfigError if the model, or every member, was trained on globally normalised features."""
-        if not self.takes_speaker:
+    @property
+    def adapts(self) -> bool:
+        """Whether clips of a speaker can adapt the model: by their features, or by their log-probabilities."""
+        return self.takes_speaker or bool(self.card.get("adaptation"))
+
+    def need_adaptation(self) -> None:
+        """Raise ConfigError if no clips can adapt the model."""
+        if not self.adapts:
             raise ConfigError(
-                f"{self.card['name']}: enrolment needs a model trained with 'normalise: speaker'; this has 'global'."
+                f"{self.card['name']}: enrolment needs a model whose training speakers are known, each with several "
+                "clips; or it was trained by an older version. Train it again."
             )
 
-    def enrolled(self, clips: Sequence) -> SpeakerStatistics:
+    def enrolled(self, clips: Sequence, *, mixed: bool = False) -> SpeakerStatistics:
         """Return what adapts the model, or the members that can be, to a speaker who gave these clips.
 
+        Args:
+            clips: unlabelled clips of the speaker.
+            mixed: they are known to show several emotions; see ``models.speaker_offset``.
+
         Raises:
-            ConfigError: the model, or every member, was trained on globally normalised features.
+            ConfigError: a model that no clips can adapt.
         """
-        self.need_speaker()
+        self.need_adaptation()
+        if not self.takes_speaker:
+            return speaker_offset(self.probabilities(clips), self.card["adaptation"], mixed=mixed)
         if self._alone:
             return self.graphs[0].enrolled(clips)
         return [
@@ -83,6 +98,8 @@ class Predictor:
 
     def probabilities(self, clips: Sequence, speaker: SpeakerStatistics | None = None) -> np.ndarray:
         """Return (n, classes) float32 for n clips; without a speaker nothing is known of who speaks."""
+        if isinstance(speaker, SpeakerOffset):
+            return shifted(self.probabilities(clips), speaker)
         if self._alone:
             return self.graphs[0].probabilities(clips, speaker)
         speakers = speaker or [None] * len(self.graphs)

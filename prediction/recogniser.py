@@ -138,22 +138,27 @@ class Recogniser:
         """
         return DecisionRule.of_card(self.card, coverage, abstain_below)
 
-    def enrol(self, clips: Iterable[str | Path | BinaryIO]) -> SpeakerStatistics:
+    def enrol(self, clips: Iterable[str | Path | BinaryIO], *, mixed: bool = False) -> SpeakerStatistics:
         """Return what adapts the model to a speaker who gave these clips, unlabelled.
 
+        Args:
+            clips: as ``source`` of a call.
+            mixed: the clips are known to show several emotions. Without it the model judges their variety itself, and
+                clips of one emotion adapt it little.
+
         Raises:
-            ConfigError: a model that was trained without ``normalise: speaker``.
+            ConfigError: a model that no clips can adapt, as its training speakers are unknown.
             DataError: a clip that cannot be read.
         """
-        self.predictor.need_speaker()  # before any file is read
-        return self.predictor.enrolled([self.extractor(clip) for clip in clips])
+        self.predictor.need_adaptation()  # before any file is read
+        return self.predictor.enrolled([self.extractor(clip) for clip in clips], mixed=mixed)
 
-    def enrol_folder(self, folder: Path) -> SpeakerStatistics:
+    def enrol_folder(self, folder: Path, *, mixed: bool = False) -> SpeakerStatistics:
         """Return what ``enrol`` gives for the audio files below a folder; errors as there, or the folder is missing."""
-        self.predictor.need_speaker()
+        self.predictor.need_adaptation()
         if not folder.is_dir():
             raise DataError(f"--enroll {folder}: no such folder. Give one with a few clips of the speaker.")
-        return self.enrol(files.expand([str(folder)]))
+        return self.enrol(files.expand([str(folder)]), mixed=mixed)
 
     def timeline(
         self,
@@ -169,9 +174,10 @@ class Recogniser:
         """Yield the emotion of each hop of a stream as it comes; see ``prediction.timeline.live``."""
         return timeline.live(stream, self.predictor, self.extractor.window, settings)
 
-    def provenance(self, coverage: float | None = None) -> str:
-        """Return the model's UAR with its protocol, its notes, and how often label sets hold the true label."""
-        return card_text.provenance(self.card, coverage)
+    def provenance(self, coverage: float | None = None, speaker: SpeakerStatistics | None = None) -> str:
+        """Return the model's UAR with its protocol, its notes, how often label sets hold the true label, and whether
+        the clips of the speaker adapt it."""
+        return card_text.provenance(self.card, coverage, speaker)
 
     def window_note(self) -> str:
         """Return why a model that judges windows should have been trained otherwise; "" if it was not."""

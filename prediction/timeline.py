@@ -95,9 +95,9 @@ def channel_speakers(
     several emotions, wrong where it keeps to one, which becomes its normal.
 
     Raises:
-        ConfigError: a model that was trained without ``normalise: speaker``.
+        ConfigError: a model that no clips can adapt, as its training speakers are unknown.
     """
-    predictor.need_speaker()
+    predictor.need_adaptation()
     stream = open_file(recording)
     stream_hops = hops(stream, settings, VoiceActivity(stream.rate, stream.channels))
     rng = np.random.default_rng(seed)

@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from evaluation.training import enrolment, fit
+from models.speaker_offset import score_statistics, shifted, speaker_offset
 from tests.toy import dataset
 from tests.toy_runs import config, validated
 
@@ -44,7 +45,25 @@ def test_enrolment_scores_only_clips_that_were_not_given(tmp_path):
     assert (result["transductive"] >= 0).all()
 
 
-def test_globally_normalised_models_know_of_no_speaker(tmp_path):
-    outcome = validated(dataset(), config(), tmp_path / "work")
+def test_globally_normalised_models_are_adapted_by_their_log_probabilities(tmp_path):
+    data = dataset(takes=9)
+    outcome = validated(data, config(), tmp_path / "work")
+    assert list(outcome.by_information) == ["none", "enrolment_5", "enrolment_20", "transductive"]
+    predicted = np.full(len(data), -1)
+    for number in range(len(outcome.folds)):  # the transductive figure, anew
+        others = (outcome.fold >= 0) & (outcome.fold != number)
+        statistics = score_statistics(outcome.probabilities[others], data.truth[others], data.speakers[others])
+        for speaker in np.unique(data.speakers[outcome.fold == number]):
+            mine = data.speakers == speaker
+            offset = speaker_offset(outcome.probabilities[mine], statistics)
+            predicted[mine] = shifted(outcome.probabilities[mine], offset).argmax(axis=1)
+    assert outcome.by_information["transductive"] == pytest.approx(balanced_accuracy_score(data.truth, predicted))
+
+
+def test_unknown_speakers_are_not_adapted_to(tmp_path):
+    data = dataset()
+    data.speakers[:] = ""
+    settings = config(split={"by": "random", "folds": 3})
+    outcome = validated(data, settings, tmp_path / "work")
     assert outcome.by_information.pop("none") > 0
     assert set(outcome.by_information.values()) == {None}

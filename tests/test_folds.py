@@ -275,6 +275,38 @@ def test_held_out_speakers_are_nowhere(ravdess, split):
     assert of_folds(data, split, parts, validation="none").holdout == ["8", "ravdess/21"]
 
 
+def speech_and_song() -> Dataset:
+    """Six actors, each with 8 clips of speech (03-01) and 8 of song (03-02), four classes."""
+    actors, truth = np.repeat(np.arange(1, 7), 16), np.tile(np.arange(4), 24)
+    data = make([f"{a:02}" for a in actors], truth, labels=LABELS[:4])
+    data.ids[:] = [f"ravdess/03-{'02' if i % 16 >= 8 else '01'}-{i:04}" for i in range(len(truth))]
+    return data
+
+
+def test_clips_that_only_train_test_nothing_and_leave_with_their_speaker():
+    data = speech_and_song()
+    song = np.char.startswith(data.ids, "ravdess/03-02")
+    folds = draw_folds(data, {"by": "speaker", "folds": 3, "train_only": "ravdess/03-02"}, seed=1)
+    assert sorted(np.concatenate([fold.test for fold in folds])) == np.flatnonzero(~song).tolist()
+    for fold in folds:
+        tested = np.isin(data.speakers, data.speakers[fold.test])
+        np.testing.assert_array_equal(fold.train, np.flatnonzero(~tested))  # speech and song of the other speakers
+        assert song[fold.train].any()
+    plain = draw_folds(data, {"by": "speaker", "folds": 3}, seed=1)
+    assert [set(data.speakers[f.test]) for f in plain] == [set(data.speakers[f.test]) for f in folds]
+    rest, held = holdout(data, {"holdout": [1], "train_only": "ravdess/03-02"})
+    assert data.speakers[held].tolist() == ["ravdess/01"] * 8 and not song[held].any()
+    assert "ravdess/01" not in data.speakers[rest]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"), [("(", "no regular expression"), ("song", "matches no clip"), (".*", "matches every clip")]
+)
+def test_wrong_patterns_of_training_clips_are_one_line(pattern, words):
+    with pytest.raises(ConfigError, match=words):
+        draw_folds(speech_and_song(), {"by": "speaker", "folds": 3, "train_only": pattern}, seed=1)
+
+
 def test_no_holdout(ravdess):
     rest, held = holdout(ravdess, {"by": "speaker", "folds": 5, "holdout": []})
     assert len(rest) == 1440 and len(held) == 0

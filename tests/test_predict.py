@@ -261,7 +261,8 @@ def test_enrolment_changes_what_a_speaker_model_says(run, zoo, demo_root):
 
 def test_enrolment_errors_are_one_line(run, demo_root, folder, tmp_path):
     clip = demo_root / "m08" / "m08_sad_1.wav"
-    refused(run(clip, "--enroll", folder), "plain", "normalise: speaker")  # before its broken file is met
+    refused(run(clip, "--enroll", folder), str(folder / "broken.wav"))
+    refused(run(clip, "--mixed"), "--enroll")
     refused(run(clip, "--enroll", tmp_path / "nobody", checkpoint="speaker"), "nobody: no such folder")
     refused(run(clip, "--enroll", folder, checkpoint="speaker"), str(folder / "broken.wav"))
 

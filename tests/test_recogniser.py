@@ -71,7 +71,7 @@ def test_a_file_that_cannot_be_read_stops_no_other(recogniser, clips, tmp_path):
         recogniser((np.zeros(16000), 16000))
 
 
-def test_a_speaker_is_enrolled_by_files_or_a_folder(demo_zoo, recogniser, clips, demo_root, tmp_path):
+def test_a_speaker_is_enrolled_by_files_or_a_folder(demo_zoo, recogniser, clips, demo_root, tmp_path, monkeypatch):
     adapting = Recogniser.open(str(demo_zoo / "speaker"))
     speaker = adapting.enrol_folder(demo_root / "m08")
     every = sorted((demo_root / "m08").glob("*.wav"))
@@ -79,7 +79,12 @@ def test_a_speaker_is_enrolled_by_files_or_a_folder(demo_zoo, recogniser, clips,
     assert adapting(clips[0], speaker=speaker).probabilities != adapting(clips[0]).probabilities
     with pytest.raises(DataError, match="no such folder"):
         adapting.enrol_folder(tmp_path / "nobody")
-    with pytest.raises(ConfigError, match="normalise: speaker"):
+    offset = recogniser.enrol(every)  # a model on global scales is adapted by its log-probabilities
+    assert offset.clips == len(every) and 0 <= offset.variety <= 1
+    answer = recogniser(clips[0], speaker=recogniser.enrol(every, mixed=True))
+    assert answer.probabilities != recogniser(clips[0]).probabilities
+    monkeypatch.setitem(recogniser.predictor.card, "adaptation", None)
+    with pytest.raises(ConfigError, match="training speakers are known"):
         recogniser.enrol(every)
 
 

@@ -163,7 +163,7 @@ def test_live_takes_a_wav_and_says_where_no_one_speaks(zoo, call):
     with call.open("rb") as wav:
         done = subprocess.run(command, cwd=plugins.ROOT, stdin=wav, capture_output=True, text=True, check=True)
     notes = [line for line in done.stdout.splitlines() if line.startswith("note: ")]
-    assert len(notes) == 2 and "clip.trim_db" in notes[1]  # the checkpoint's own, and that it knows clips with silence
+    assert len(notes) == 2 and "clip.trim" in notes[1]  # the checkpoint's own, and that it knows clips with silence
     lines = [line.split() for line in done.stdout.splitlines()[3:]]
     assert lines[0][:3] == ["1.0", "s", "a:"] and lines[1][:4] == ["1.0", "s", "b:", "-"]
     assert lines[-2][2:4] == ["a:", "-"] and lines[-1][2] == "b:" and lines[-1][3] != "-"

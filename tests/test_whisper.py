@@ -121,6 +121,8 @@ def test_layers_are_joined_or_averaged_and_pooled():
     np.testing.assert_allclose(mean, (one + two) / 2, atol=1e-6)
     pooled = whisper.extract(wave, RATE, layers=[1, 3])
     np.testing.assert_allclose(pooled, np.concatenate([both.mean(axis=0), both.std(axis=0)]), atol=1e-5)
+    np.testing.assert_allclose(whisper.extract(wave, RATE, pool="mean", layers=[1, 3]), both.mean(axis=0), atol=1e-6)
+    assert len(whisper.names(RATE, pool="mean", layers=[1, 3])) == 256
     assert len(whisper.names(RATE, layers=[1, 3])) == 512 and len(whisper.names(RATE, pool="frames", layers=[2])) == 128
 
 

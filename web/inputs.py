@@ -63,7 +63,7 @@ def speakers(models: Sequence[Model], cache: VisitorCache) -> Speakers:
     Raises:
         DataError: too many clips at once.
     """
-    if not any(model.predictor.takes_speaker for model in models):
+    if not any(model.predictor.adapts for model in models):
         return [None] * len(models)
     with st.expander("Enrol the speaker"):
         st.caption("A few clips of the same voice, best in several emotions. Clips, not timelines, are measured by it.")

@@ -143,7 +143,7 @@ def many(
 
 def timeline(sound: MeasuredClip, models: Sequence[Model], cache: VisitorCache) -> None:
     """Show the emotions of a recording of any length over time, each channel for itself."""
-    adaptable = [model for model in models if model.predictor.takes_speaker]
+    adaptable = [model for model in models if model.predictor.adapts]
     adapt = bool(adaptable) and st.toggle("Scale by each channel's own voice")
     for model in models:
         adapted = adapt and model in adaptable

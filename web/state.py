@@ -138,7 +138,7 @@ def speakers(
     """Return what adapts each model to the speaker of these clips, None where nothing does; and what was refused."""
     adapted, refused = [], {}
     for model in models:
-        readings = [(sound, read(sound, model, cache)) for sound in sounds if model.predictor.takes_speaker]
+        readings = [(sound, read(sound, model, cache)) for sound in sounds if model.predictor.adapts]
         refused |= {sound.clip.key: (sound, reading.error) for sound, reading in readings if reading.error}
         features = [reading.features for _, reading in readings if not reading.error]
         adapted.append(model.predictor.enrolled(features) if features else None)

@@ -11,6 +11,7 @@ from evaluation.checkpoint.protocol import EvaluationProtocol, Protocol
 from evaluation.scores import metrics, significance
 from evaluation.splits.folds import Fold, holdout
 from models.common import EmotionModel
+from models.speaker_offset import score_statistics
 from utils.config import Config
 from utils.dataset import Dataset
 
@@ -21,7 +22,8 @@ def scores(data: Dataset, config: Config, outcome: Outcome, protocol: Protocol |
     Returns:
         name, labels, protocol, n_clips, n_speakers, uar, uar_ci95 [lo, hi], uar_ci95_informative, uar_fold_mean, the
         scores of ``metrics.scores``, folds [{name, test_speakers, n_clips, uar, accuracy}], by_information,
-        calibration, what ``analysis.scores`` adds (subgroups, conformal, ...), and seconds.
+        calibration, adaptation (``models.speaker_offset``), what ``analysis.scores`` adds (subgroups, conformal, ...),
+        and seconds.
     """
     part, probabilities = data[outcome.tested], outcome.probabilities[outcome.tested]
     pooled = metrics.scores(part.truth, probabilities, data.labels)
@@ -42,6 +44,7 @@ def scores(data: Dataset, config: Config, outcome: Outcome, protocol: Protocol |
         "folds": folds,
         "by_information": outcome.by_information,
         "calibration": outcome.calibration,
+        "adaptation": score_statistics(probabilities, part.truth, part.speakers),
         **analysis.scores(part, probabilities, seed=config.seed),
         "seconds": round(outcome.seconds, 1),
     }

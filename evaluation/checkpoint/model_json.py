@@ -43,6 +43,7 @@ def card(
         "evidence": f"UAR {uar_text(scored)}, {protocol.read(scored['protocol']).describe()}",
         "temperature": scored["calibration"]["temperature"] if scored["calibration"] else 1.0,
         "conformal": scored["conformal"],
+        "adaptation": None if config.normalise == "speaker" else scored["adaptation"],
         "fingerprint": fingerprint,
         "versions": _versions(),
     }

@@ -1,5 +1,6 @@
 """Splits: which clips train and which test, with a speaker and every duplicate on one side only."""
 
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,8 @@ def draw_folds(data: Dataset, split: Mapping, *, seed: int) -> list[Fold]:
     """Return the folds of a config's ``split`` section, as indices into data.
 
     Speakers under ``holdout`` are in no fold. Training clips whose digest occurs in the test part are
-    left out, and every class is in every training part.
+    left out, and every class is in every training part. Clips under ``train_only`` test nothing; where their speaker,
+    session or corpus is tested, they do not train either.
 
     Args:
         data: all clips, the held-out ones too; features are not looked at.
@@ -59,18 +61,22 @@ def draw_folds(data: Dataset, split: Mapping, *, seed: int) -> list[Fold]:
         raise ConfigError(f"split.by: {by!r} is not a known split.{nearest(by, SPLITS)} Known: {known}.")
     rest, _ = holdout(data, split)
     part = data[rest]
+    scored = ~_only_trains(part, split)
     folds = []
     for name, test in SPLITS[by](part, split, np.random.default_rng(seed)):
         train = np.flatnonzero(~test & ~np.isin(part.digests, part.digests[test]))
+        if not (test & scored).any():
+            continue
         need_classes(part, train, name)
-        folds.append(Fold(rest[train], rest[np.flatnonzero(test)], name))
+        folds.append(Fold(rest[train], rest[np.flatnonzero(test & scored)], name))
     return folds
 
 
 def holdout(data: Dataset, split: Mapping) -> tuple[np.ndarray, np.ndarray]:
     """Return the indices to work with and those of the speakers under ``holdout``.
 
-    A clip of another speaker whose audio also occurs among the held-out ones is in neither.
+    A clip of another speaker whose audio also occurs among the held-out ones is in neither, nor is a held-out
+    speaker's clip under ``train_only``.
 
     Raises:
         ConfigError: a speaker that is unknown, ambiguous or named twice, or nothing is left.
@@ -82,7 +88,26 @@ def holdout(data: Dataset, split: Mapping) -> tuple[np.ndarray, np.ndarray]:
     rest = ~held & ~np.isin(data.digests, data.digests[held])
     if not rest.any():
         raise ConfigError("split.holdout: names every speaker; nobody is left to train on.")
-    return np.flatnonzero(rest), np.flatnonzero(held)
+    return np.flatnonzero(rest), np.flatnonzero(held & ~_only_trains(data, split))
+
+
+def _only_trains(data: Dataset, split: Mapping) -> np.ndarray:
+    """Return the mask (n,) of the clips under ``train_only``.
+
+    Raises:
+        ConfigError: no regular expression, or it matches no clip or every clip.
+    """
+    pattern = split.get("train_only")
+    if not pattern:
+        return np.zeros(len(data), bool)
+    try:
+        matches = np.array([re.match(pattern, name) is not None for name in data.ids.tolist()])
+    except re.error as error:
+        raise ConfigError(f"split.train_only: {pattern!r} is no regular expression ({error}).") from error
+    if matches.all() or not matches.any():
+        which = "every clip" if matches.all() else "no clip"
+        raise ConfigError(f"split.train_only: {pattern!r} matches {which}; clip ids look like {data.ids[0]}.")
+    return matches
 
 
 def validation_rows(

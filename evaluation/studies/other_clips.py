@@ -116,7 +116,7 @@ def tested(model: ServedModel, data: Dataset, config: Config) -> Outcome:
     probabilities = model.probabilities(data.features)
     by_information: dict[str, float | None] = {"none": uar_score(data.truth, probabilities.argmax(axis=1), n_classes)}
     by_information |= dict.fromkeys(LEVELS)
-    if model.predictor.takes_speaker and (data.speakers != "").all():
+    if model.predictor.adapts and (data.speakers != "").all():
         for name, predicted in adapted_predictions(model, data, np.random.default_rng([config.seed, 0])).items():
             counts = confusion_of_draws(data.truth, predicted, n_classes)
             by_information[name] = float(uar(counts)) if counts.any() else None

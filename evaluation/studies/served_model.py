@@ -60,6 +60,8 @@ class ServedModel:
         names, of = np.unique(data.speakers, return_inverse=True)
         clips = clip_list(data.features)
         by_speaker = [[clips[row] for row in np.flatnonzero(of == number)] for number in range(len(names))]
+        if not self.predictor.takes_speaker:
+            return StatisticsByClip([self.predictor.enrolled(own) for own in by_speaker], of)
         graphs = self.predictor.graphs
         if "members" not in self.predictor.card:
             return StatisticsByClip([_statistics(graphs[0], own) for own in by_speaker], of)

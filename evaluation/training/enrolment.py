@@ -1,10 +1,13 @@
 """What a model gains from unlabelled clips of the test speaker: enrolment with a few, or all of them (transductive)."""
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
 
+from evaluation.checkpoint.outcome import Outcome
 from evaluation.scores import metrics
+from models.speaker_offset import score_statistics, shifted, speaker_offset
 from utils.dataset import Dataset, Features
 
 ENROLMENT = {"enrolment_5": 5, "enrolment_20": 20}  # unlabelled clips that a test speaker gives first
@@ -32,16 +35,52 @@ def adapted_predictions(model: Adaptable, test: Dataset, rng: np.random.Generato
     predicted = {"transductive": model.probabilities(test.features, model.speaker_statistics(test)).argmax(axis=1)}
     for name, clips in ENROLMENT.items():
         predicted[name] = np.full((DRAWS, len(test)), -1)
-        for speaker in np.unique(test.speakers):
-            rows = np.flatnonzero(test.speakers == speaker)
-            for draw in range(DRAWS):
-                given = rng.permutation(len(rows))[: min(clips, len(rows) - 1)]
-                if not len(given):
-                    continue  # a speaker with one clip has none left to score
-                scored = np.delete(rows, given)
-                statistics = model.enrolled_statistics(test.features[rows[given]], len(scored))
-                predicted[name][draw, scored] = model.probabilities(test.features[scored], statistics).argmax(axis=1)
+        for draw, given, scored in _draws(test.speakers, clips, rng):
+            statistics = model.enrolled_statistics(test.features[given], len(scored))
+            predicted[name][draw, scored] = model.probabilities(test.features[scored], statistics).argmax(axis=1)
     return predicted
+
+
+def adapted_scores(outcome: Outcome, data: Dataset, *, seed: int) -> dict[str, float | None]:
+    """Return UAR by level of ``LEVELS`` where out-of-fold probabilities are shifted by ``models.speaker_offset``.
+
+    The statistics of a fold's speakers come from the other folds. None for every level where a tested speaker is
+    unknown or the statistics cannot be had.
+    """
+    scores: dict[str, float | None] = dict.fromkeys(LEVELS)
+    tested, n_classes = data[outcome.tested], len(data.labels)
+    probabilities, fold_of = outcome.probabilities[outcome.tested], outcome.fold[outcome.tested]
+    predicted = {"transductive": np.full((1, len(tested)), -1)}
+    predicted |= {name: np.full((DRAWS, len(tested)), -1) for name in ENROLMENT}
+    for number in np.unique(fold_of):
+        here, others = np.flatnonzero(fold_of == number), fold_of != number
+        statistics = score_statistics(probabilities[others], tested.truth[others], tested.speakers[others])
+        if statistics is None or (tested.speakers[here] == "").any():
+            return scores
+        rng = np.random.default_rng([seed, int(number)])
+        part, speakers = probabilities[here], tested.speakers[here]
+        draws = [("transductive", 0, rows, rows) for rows in _rows_by_speaker(speakers)]
+        draws += [(name, *draw) for name, clips in ENROLMENT.items() for draw in _draws(speakers, clips, rng)]
+        for name, draw, given, scored in draws:
+            adapted = shifted(part[scored], speaker_offset(part[given], statistics))
+            predicted[name][draw, here[scored]] = adapted.argmax(axis=1)
+    for name, classes in predicted.items():
+        counts = confusion_of_draws(tested.truth, classes, n_classes)
+        scores[name] = float(metrics.uar(counts)) if counts.any() else None
+    return scores
+
+
+def _rows_by_speaker(speakers: np.ndarray) -> list[np.ndarray]:
+    return [np.flatnonzero(speakers == name) for name in np.unique(speakers)]
+
+
+def _draws(speakers: np.ndarray, clips: int, rng: np.random.Generator) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yield draw, rows given and rows scored, for each speaker; one with a single clip has none left to score."""
+    for rows in _rows_by_speaker(speakers):
+        for draw in range(DRAWS):
+            given = rng.permutation(len(rows))[: min(clips, len(rows) - 1)]
+            if len(given):
+                yield draw, rows[given], np.delete(rows, given)
 
 
 def confusion_of_draws(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:

@@ -25,7 +25,7 @@ from evaluation.leakage import record
 from evaluation.scores import metrics
 from evaluation.splits.folds import Fold, draw_folds
 from evaluation.training import fit, inner_folds
-from evaluation.training.enrolment import LEVELS
+from evaluation.training.enrolment import adapted_scores
 from evaluation.training.workspace import Workspace
 from models.combination import combined
 from models.usage import ClipUsage
@@ -122,7 +122,7 @@ def out_of_fold(data: Dataset, folds: Sequence[Fold], members: Sequence[Member])
 def cross_validate(data: Dataset, config: Config, members: Sequence[Member], workspace: Workspace) -> Outcome:
     """Return the ensemble's out-of-fold predictions; inner fits that ``workspace`` holds are not repeated.
 
-    Information on a test speaker helps no member here: their runs keep only the predictions made without it.
+    What is known of a test speaker shifts the ensemble's probabilities; the members' are those made without it.
 
     Args:
         data: all clips, ``joined``; those held out are in no fold.
@@ -146,7 +146,8 @@ def cross_validate(data: Dataset, config: Config, members: Sequence[Member], wor
         uar = _uar(data[fold.test], outcome.probabilities[fold.test])
         workspace.report({"fold": number + 1, "folds": len(folds), "name": fold.name, "uar": uar})
     tested = outcome.tested
-    outcome.by_information = {"none": _uar(data[tested], outcome.probabilities[tested])} | dict.fromkeys(LEVELS)
+    none = _uar(data[tested], outcome.probabilities[tested])
+    outcome.by_information = {"none": none} | adapted_scores(outcome, data, seed=config.seed)
     outcome.seconds = earlier + time.monotonic() - started
     outcome.protocol_notes = _protocol_notes(data, config, members, folds)
     outcome.validation = outcome.protocol_notes.pop("validation")

@@ -85,16 +85,17 @@ def run_many(graph: Path, feed: Mapping[str, np.ndarray], outputs: Sequence[str]
         raise ConfigError(f"{graph}: does not run on this input: {_line(error)}.") from error
 
 
-def pooled(frames: np.ndarray) -> np.ndarray:
-    """Return mean and standard deviation over time, (2 * dims,), of (frames, dims)."""
-    return np.concatenate([frames.mean(axis=0), frames.std(axis=0)])
+def pooled(frames: np.ndarray, pool: str = "stats") -> np.ndarray:
+    """Return mean and standard deviation over time, (2 * dims,), of (frames, dims); for "mean" the mean, (dims,)."""
+    mean = frames.mean(axis=0)
+    return mean if pool == "mean" else np.concatenate([mean, frames.std(axis=0)])
 
 
 def column_names(dims: int, pool: str) -> list[str]:
     """Return the names of an embedding's columns, or of those of its pooled statistics."""
     if pool == "frames":
         return [f"e_{i}" for i in range(dims)]
-    return [f"{statistic}_{i}" for statistic in ("mean", "std") for i in range(dims)]
+    return [f"{statistic}_{i}" for statistic in ("mean", "std")[: 1 if pool == "mean" else 2] for i in range(dims)]
 
 
 def _parts(graph: Path) -> list[Path]:

@@ -42,6 +42,11 @@ class Split(_Section):
     holdout: list[int | str] = Field(
         [], description="speakers that no model is trained on, the shipped one included; tested last"
     )
+    train_only: str | None = Field(
+        None,
+        description="a regular expression; clips whose id (corpus/id) it matches from its beginning train but test "
+        "nothing, e.g. ravdess/03-02 for RAVDESS's song; those of a test speaker do not train either",
+    )
 
 
 class Train(_Section):

@@ -1,5 +1,7 @@
 """Whisper's encoder: its graph against numpy and transformers, its spectrogram, its frames in time."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -11,6 +13,7 @@ from extract_feats.convert import graphs, whisper_graph
 from extract_feats.dsp.filters import mel_filters
 from extract_feats.pretrained import encoder
 from tests import toy_encoders
+from tests.whisper_waves import WAVES, speech_like
 from utils.errors import ConfigError, DataError
 
 RATE = 16000
@@ -97,6 +100,14 @@ def test_log_mel_is_librosas_power_spectrogram_in_whispers_scale():
     assert given.shape == (80, 125) and given.dtype == np.float32
     np.testing.assert_allclose(given, expected, atol=1e-4)
     assert mel_filters(RATE, 400, 80).shape == (201, 80)
+
+
+@pytest.mark.parametrize("name", WAVES)
+def test_log_mel_is_that_of_transformers(name):
+    golden = np.load(Path(__file__).with_name("whisper_log_mel.npz"))
+    given = whisper.log_mel(speech_like(**WAVES[name]))
+    assert given.shape == golden[name].shape
+    assert np.abs(given - golden[name]).max() < 1e-4  # seen: 1.2e-7
 
 
 def test_a_change_of_gain_shifts_the_spectrogram_as_a_whole():

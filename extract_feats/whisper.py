@@ -1,11 +1,9 @@
 """Whisper: frames of the middle layers of its speech encoder, or their mean and standard deviation.
 
 Of Whisper's encoder the middle layers tell most about emotion, and a linear model reads it: layers 2 to 4 of the base
-size. ``encoder.onnx`` in the model's folder holds the blocks that are needed; it is made once from the hub's
-``model.safetensors``:
+size. ``encoder.onnx`` in the model's folder holds the blocks that are needed. This fetches the encoder and makes it:
 
-    python -m extract_feats.convert pretrained/whisper-base/model.safetensors \\
-        pretrained/whisper-base/encoder.onnx --blocks 4
+    python -m extract_feats.download whisper-base --blocks 4
 
 The input is Whisper's log-mel spectrogram of the clip alone: the reference pads every clip with silence to 30 s, which
 makes a clip of 3 s ten times as slow. Clips of more than 30 s are read in overlapping pieces. Frame i is
@@ -30,6 +28,7 @@ RATE, N_FFT, HOP = 16000, 400, 160  # Hz, samples
 FLOOR, RANGE = 1e-10, 8.0  # smallest power; the logarithms stay within 8 (80 dB) of the largest
 PIECE, OVERLAP = 3000, 200  # columns of the spectrogram at 100 Hz: 30 s are what the positions reach, 2 s are shared
 FILES = {"full": "encoder.onnx", "half": "encoder-half.onnx", "int8": "encoder-int8.onnx"}
+SIZES = ("whisper-tiny", "whisper-base", "whisper-small", "whisper-medium", "whisper-large-v3")  # can be fetched
 VERSION = "1"
 
 
@@ -144,11 +143,13 @@ def _graph_with(model: str, layers: list[int], precision: str) -> Path:
 
 
 def _remedy(folder: Path, layers: list[int], precision: str) -> str:
-    kind = "" if precision == "full" else f" --precision {precision}"
-    command = f"python -m extract_feats.convert {folder / 'model.safetensors'} {folder / FILES[precision]}"
     blocks = f" --blocks {max(layers)}" if layers else ""
-    fetch = "" if (folder / "model.safetensors").is_file() else f"python -m extract_feats.download {folder.name}; then "
-    return f"Make it: {fetch}{command}{blocks}{kind}"
+    kind = "" if precision == "full" else f" --precision {precision}"
+    if folder.name in SIZES:
+        where = "" if folder == encoder.locate(folder.name) else f" --to {folder.parent}"
+        return f"Get it: python -m extract_feats.download {folder.name}{blocks}{kind}{where}"
+    weights, graph = folder / "model.safetensors", folder / FILES[precision]
+    return f"Make it: python -m extract_feats.convert {weights} {graph}{blocks}{kind}"
 
 
 def _bands(graph: Path) -> int:

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 17
+_SOURCES = {
+    ".safetensors": "Whisper's encoder: python -m extract_feats.download whisper-base",
+    ".ckpt": "VGGish's checkpoint is at storage.googleapis.com/audioset.",
+    ".h5": "VGG16's weights are at storage.googleapis.com/tensorflow/keras-applications/vgg16.",
+    ".tflite": "YAMNet (LiteRT, 4 MB) is on kaggle.com/models/google/yamnet.",
+}
 
 
 def convert(source: Path, target: Path, *, blocks: int | None = None, precision: str = "full") -> None:
@@ -29,7 +35,7 @@ def convert(source: Path, target: Path, *, blocks: int | None = None, precision:
     import onnx
 
     if not source.is_file():
-        raise ConfigError(f"{source}: no such file. YAMNet (LiteRT, 4 MB) is on kaggle.com/models/google/yamnet.")
+        raise ConfigError(f"{source}: no such file. {_SOURCES.get(source.suffix, _SOURCES['.tflite'])}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if source.suffix == ".safetensors":
         model = from_safetensors(source, blocks=blocks, precision=precision)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from extract_feats.convert import vgg16_graph, vggish_graph, whisper_graph
 from extract_feats.yamnet import EMBEDDING
 from utils.errors import ConfigError
+from utils.pretrained import read_tensors
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -55,14 +56,7 @@ def from_safetensors(source: Path, *, blocks: int | None, precision: str) -> "Mo
     Raises:
         ConfigError: not a safetensors file, or another network's.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(source, "numpy") as file:
-            names = [name for name in file.keys() if name.startswith(whisper_graph.PREFIX)]  # noqa: SIM118
-            tensors = {name: file.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise ConfigError(f"{source}: not a safetensors file ({' '.join(str(error).split())}).") from error
+    tensors = read_tensors(source, whisper_graph.PREFIX)
     try:
         model = whisper_graph.build(tensors, blocks=blocks, half=precision == "half")
     except ConfigError as error:

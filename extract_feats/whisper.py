@@ -7,7 +7,9 @@ size. ``encoder.onnx`` in the model's folder holds the blocks that are needed. T
 
 The input is Whisper's log-mel spectrogram of the clip alone: the reference pads every clip with silence to 30 s, which
 makes a clip of 3 s ten times as slow. Clips of more than 30 s are read in overlapping pieces. Frame i is
-centred on 20 ms * i. A change of gain shifts the log-mel; ``clip: {level: active}`` makes the level equal first.
+centred on 20 ms * i. A change of gain shifts the log-mel; ``clip: {level: active}`` makes the level equal first. Clips
+are computed one at a time: batches of equal length are hardly faster (benchmarks/whisper_precision.py), and in 8 bits
+the numbers of a clip would depend on its neighbours.
 
 Radford et al. 2022, arXiv 2212.04356.
 

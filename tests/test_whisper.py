@@ -148,6 +148,15 @@ def test_a_long_clip_is_read_in_overlapping_pieces():
         np.testing.assert_array_equal(whisper._overlapped(pieces)[:, 0], np.arange(-(-n // 2)))
 
 
+@pytest.mark.parametrize("n", [400, 16000, 16160])
+def test_convolutions_as_products_give_the_same(n, tmp_path):
+    tensors, feed = toy_encoders.whisper_tensors(), {"log_mel": whisper.log_mel(noise(n))[None]}
+    for products in (False, True):
+        onnx.save(whisper_graph.build(tensors, blocks=1, products=products), tmp_path / f"{products}.onnx")
+    expected, given = (encoder.run(tmp_path / f"{products}.onnx", feed, "layer_1") for products in (False, True))
+    np.testing.assert_allclose(given, expected, atol=1e-5)
+
+
 def test_half_precision_and_8_bits_are_near_the_whole_graph(tmp_path):
     source = toy_encoders.write_whisper(tmp_path / "small") / "model.safetensors"
     feed = {"log_mel": whisper.log_mel(noise(16000))[None]}

@@ -58,7 +58,7 @@ def from_safetensors(source: Path, *, blocks: int | None, precision: str) -> "Mo
     """
     tensors = read_tensors(source, whisper_graph.PREFIX)
     try:
-        model = whisper_graph.build(tensors, blocks=blocks, half=precision == "half")
+        model = whisper_graph.build(tensors, blocks=blocks, half=precision == "half", products=precision == "int8")
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from error
     return _in_8_bits(model) if precision == "int8" else model

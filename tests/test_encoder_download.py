@@ -183,6 +183,19 @@ def test_a_connection_that_stays_broken_is_gone_on_with_by_the_next_run(server, 
     assert set(load_file(tmp_path / "whisper-tiny" / "model.safetensors")) == set(TENSORS)
 
 
+def test_a_part_that_is_whole_is_not_fetched_again(server, tmp_path, monkeypatch):
+    def full(part, to):
+        raise OSError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("extract_feats.download.whisper.finish", full)
+        with pytest.raises(OSError, match="no room"):
+            bring(tmp_path, server)
+    server.asked.clear()
+    bring(tmp_path, server)
+    assert len(server.asked) == 2, "the header alone"
+
+
 def test_a_part_of_another_version_is_begun_anew(server, tmp_path):
     server.cut = [60_000, 0, 0, 0, 0]
     refused(tmp_path, server)

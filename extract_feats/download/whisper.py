@@ -1,7 +1,6 @@
 """Fetch the encoder of a published Whisper, and make the graph that the feature ``whisper`` reads."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from extract_feats.download.tensors import Header, fetch_tensors, read_header
 from extract_feats.pretrained import encoder
 from utils import bars, plugins
 from utils.download.fetch import mirrored
+from utils.download.ranges import finish
 from utils.errors import ConfigError, DataError
 
 URL = "https://huggingface.co/openai/{}/resolve/main/model.safetensors"
@@ -80,7 +80,7 @@ def _bring(url: str, weights: Path, blocks: int, mirror: str, wait: float) -> st
             fetch_tensors(url, header, names, part, session=session, report=bars.in_mb(report), wait=wait)
     digest = _sha256(part)
     _record(weights).write_text(f"{digest}  {WEIGHTS}\n", encoding="utf8")  # as sha256sum reads it
-    os.replace(part, weights)
+    finish(part, weights)
     return f"{weights.stat().st_size / 1e6:.1f} MB, sha256 {digest}"
 
 

@@ -55,6 +55,7 @@ def append(
     """Write ``head`` and then the ranges of a remote file into ``part``; what is there of it already is kept.
 
     Beside it ``<part>.tag`` holds the version of the file that the part is of; a part of another version is begun anew.
+    ``finish`` gives the part its name.
 
     Args:
         ranges: first byte, and the byte after the last one, in the order in which they are written.
@@ -81,6 +82,11 @@ def append(
                 _go_on(url, end - missing, end, part, tag, session, lambda done: report(done, total))
 
         insist(attempt, url, part, tries=tries, wait=wait)
+
+
+def finish(part: Path, to: Path) -> None:
+    """Give a part that is whole its name."""
+    os.replace(part, to)
     _tag_file(part).unlink()
 
 

@@ -1,15 +1,15 @@
 """Whisper: frames of the middle layers of its speech encoder, or their mean and standard deviation.
 
 Of Whisper's encoder the middle layers tell most about emotion, and a linear model reads it: layers 2 to 4 of the base
-size. ``encoder.onnx`` in the model's folder holds the blocks that are needed; it is made once from the hub's
-``model.safetensors``:
+size. ``encoder.onnx`` in the model's folder holds the blocks that are needed. This fetches the encoder and makes it:
 
-    python -m extract_feats.convert pretrained/whisper-base/model.safetensors \\
-        pretrained/whisper-base/encoder.onnx --blocks 4
+    python -m extract_feats.download whisper-base --blocks 4
 
 The input is Whisper's log-mel spectrogram of the clip alone: the reference pads every clip with silence to 30 s, which
 makes a clip of 3 s ten times as slow. Clips of more than 30 s are read in overlapping pieces. Frame i is
-centred on 20 ms * i. A change of gain shifts the log-mel; ``clip: {level: active}`` makes the level equal first.
+centred on 20 ms * i. A change of gain shifts the log-mel; ``clip: {level: active}`` makes the level equal first. Clips
+are computed one at a time: batches of equal length are hardly faster (benchmarks/whisper_precision.py), and in 8 bits
+the numbers of a clip would depend on its neighbours.
 
 Radford et al. 2022, arXiv 2212.04356.
 
@@ -22,14 +22,13 @@ from typing import Literal
 import numpy as np
 
 from extract_feats import Grid, Layout, mono
-from extract_feats.dsp.filters import hann, mel_filters
+from extract_feats.dsp.whisper_mel import N_FFT, RATE, log_mel
 from extract_feats.pretrained import encoder
 from utils.errors import ConfigError
 
-RATE, N_FFT, HOP = 16000, 400, 160  # Hz, samples
-FLOOR, RANGE = 1e-10, 8.0  # smallest power; the logarithms stay within 8 (80 dB) of the largest
 PIECE, OVERLAP = 3000, 200  # columns of the spectrogram at 100 Hz: 30 s are what the positions reach, 2 s are shared
 FILES = {"full": "encoder.onnx", "half": "encoder-half.onnx", "int8": "encoder-int8.onnx"}
+SIZES = ("whisper-tiny", "whisper-base", "whisper-small", "whisper-medium", "whisper-large-v3")  # can be fetched
 VERSION = "1"
 
 
@@ -69,25 +68,6 @@ def extract(
     parts = [_frames(graph, outputs, columns[:, start:end], combine) for start, end in _pieces(columns.shape[1])]
     frames = _overlapped(parts)
     return frames if pool == "frames" else encoder.pooled(frames, pool)
-
-
-def log_mel(wave: np.ndarray, n_mels: int = 80) -> np.ndarray:
-    """Return Whisper's log-mel spectrogram (n_mels, n // 160) float32 of a mono wave (n,), without padding.
-
-    Equal to that of transformers' WhisperFeatureExtractor within 1e-4 for a clip of the same length.
-
-    Args:
-        wave: at 16,000 Hz, at least 201 samples.
-        n_mels: bands of Slaney's mel scale from 0 to 8000 Hz; 80, of the newest large model 128.
-    """
-    from scipy.fft import rfft  # not for reading a layout
-
-    padded = np.pad(wave.astype(np.float64), N_FFT // 2, mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP][: len(wave) // HOP]  # (T, 400)
-    power = np.square(np.abs(rfft(frames * hann(N_FFT, N_FFT), axis=1)))  # (T, 201)
-    mel = np.log10(np.maximum(power @ mel_filters(RATE, N_FFT, n_mels).astype(np.float64), FLOOR))  # (T, n_mels)
-    mel = np.maximum(mel, mel.max() - RANGE)
-    return np.ascontiguousarray((mel.T + 4) / 4, dtype=np.float32)
 
 
 def layout(
@@ -147,11 +127,13 @@ def _graph_with(model: str, layers: list[int], precision: str) -> Path:
 
 
 def _remedy(folder: Path, layers: list[int], precision: str) -> str:
-    kind = "" if precision == "full" else f" --precision {precision}"
-    command = f"python -m extract_feats.convert {folder / 'model.safetensors'} {folder / FILES[precision]}"
     blocks = f" --blocks {max(layers)}" if layers else ""
-    fetch = "" if (folder / "model.safetensors").is_file() else f"python -m extract_feats.download {folder.name}; then "
-    return f"Make it: {fetch}{command}{blocks}{kind}"
+    kind = "" if precision == "full" else f" --precision {precision}"
+    if folder.name in SIZES:
+        where = "" if folder == encoder.locate(folder.name) else f" --to {folder.parent}"
+        return f"Get it: python -m extract_feats.download {folder.name}{blocks}{kind}{where}"
+    weights, graph = folder / "model.safetensors", folder / FILES[precision]
+    return f"Make it: python -m extract_feats.convert {weights} {graph}{blocks}{kind}"
 
 
 def _bands(graph: Path) -> int:

@@ -64,7 +64,7 @@ def freeze(network: keras.Model, names: Sequence[str]) -> None:
 
 def frozen(network: keras.Model) -> list[keras.layers.Layer]:
     """Return the layers with weights that do not learn, also those of networks inside the network."""
-    return [layer for layer in _leaves(network) if layer.weights and not layer.trainable]
+    return [layer for layer in leaves(network) if layer.weights and not layer.trainable]
 
 
 def unfreeze(network: keras.Model) -> None:
@@ -80,10 +80,11 @@ def unfreeze(network: keras.Model) -> None:
             layer.trainable = True
 
 
-def _leaves(network: keras.Model) -> Iterator[keras.layers.Layer]:
+def leaves(network: keras.Model) -> Iterator[keras.layers.Layer]:
+    """Yield the layers of a network, also those of networks inside it."""
     for layer in network.layers:
         if isinstance(layer, keras.Model):
-            yield from _leaves(layer)
+            yield from leaves(layer)
         else:
             yield layer
 

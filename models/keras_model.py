@@ -122,6 +122,7 @@ class KerasModel(EmotionModel):
             if init:
                 self.usage.start = init
                 finetune.start_from(network, finetune.networks(Path(init)), run)
+            self._restore_scale(network)
             finetune.freeze(network, freeze)
             file = state / f"run-{run}.npz" if state else None
             trainer = training.Trainer(network, train, seed=seed, state=file, augment=augment)
@@ -139,6 +140,12 @@ class KerasModel(EmotionModel):
     def _build(self) -> keras.Model:
         dims, n_classes = len(self.mean_), len(self.labels)
         return build_network(self.section, self.plugin, frames=self.frames_, dims=dims, n_classes=n_classes)
+
+    def _restore_scale(self, network: keras.Model) -> None:
+        """Tell a network that wants its features unscaled what scales them."""
+        for layer in network.layers:
+            if isinstance(layer, layers.RestoreScale):
+                layer.set_scale(self.mean_, self.std_)
 
     @property
     def best_epoch(self) -> int:

@@ -94,17 +94,48 @@ def predict(network: keras.Model, features: Features, statistics: Statistics, si
     return probabilities
 
 
-def optimizer(train: Train) -> keras.optimizers.Optimizer:
-    """Return the optimizer that a config's ``train`` section names."""
+def optimizer(train: Train, rates: Sequence[float] = ()) -> keras.optimizers.Optimizer:
+    """Return the optimizer that a config's ``train`` section names.
+
+    Args:
+        rates: factors of the learning rate, one per trainable variable of the network; none if all are 1.
+    """
     common = {"learning_rate": train.learning_rate, "global_clipnorm": train.clip_norm}
     if train.ema:
         common |= {"use_ema": True, "ema_momentum": train.ema}
     decay = train.weight_decay or None
-    if train.optimizer == "sgd":
-        return keras.optimizers.SGD(momentum=0.9, nesterov=True, weight_decay=decay, **common)
-    if train.optimizer == "adamw":
-        return keras.optimizers.AdamW(weight_decay=train.weight_decay, **common)
-    return keras.optimizers.Adam(weight_decay=decay, **common)
+    kind = {"sgd": keras.optimizers.SGD, "adamw": keras.optimizers.AdamW}.get(train.optimizer, keras.optimizers.Adam)
+    common |= {"weight_decay": train.weight_decay if train.optimizer == "adamw" else decay}
+    common |= {"momentum": 0.9, "nesterov": True} if train.optimizer == "sgd" else {}
+    return _by_layer(kind(**common), rates) if rates else kind(**common)
+
+
+def _by_layer(made: keras.optimizers.Optimizer, rates: Sequence[float]) -> keras.optimizers.Optimizer:
+    """Return the optimizer with smaller steps for some variables.
+
+    Smaller gradients would not do: Adam divides them by their size. A class of its own would stand in model.keras.
+    """
+    step = made.update_step
+
+    def scaled_step(gradient, variable, rate):
+        step(gradient, variable, rate * rates[made._get_variable_index(variable)])
+
+    made.update_step = scaled_step
+    return made
+
+
+def rate_factors(network: keras.Model) -> list[float]:
+    """Return the factor of the learning rate for each trainable variable; none if all are 1.
+
+    A layer states its own as ``rate_factor``.
+    """
+    slow = {
+        id(variable): layer.rate_factor
+        for layer in finetune.leaves(network)
+        if hasattr(layer, "rate_factor")
+        for variable in layer.trainable_variables
+    }
+    return [slow.get(id(variable), 1.0) for variable in network.trainable_variables] if slow else []
 
 
 def loss(train: Train) -> keras.losses.Loss:
@@ -227,7 +258,8 @@ class Trainer:
 
     def _compile(self) -> None:
         xla = "auto" if self.train.jit_compile is None else self.train.jit_compile
-        self.network.compile(optimizer=optimizer(self.train), loss=loss(self.train), jit_compile=xla)
+        rates = rate_factors(self.network)
+        self.network.compile(optimizer=optimizer(self.train, rates), loss=loss(self.train), jit_compile=xla)
         self.network.optimizer.build(self.network.trainable_variables)
 
     def _unfreeze(self) -> None:

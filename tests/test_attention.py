@@ -30,12 +30,15 @@ def attentive(name: str) -> dict:
     return section(name) | on | QUICK.get(name, {})
 
 
+def dims_of(name: str) -> int:
+    return MODELS[name].constants.get("SMALLEST", 8)
+
+
 def has_attention(name: str) -> bool:
     from models import attention_map
     from models.keras_model import build_network
 
-    dims = MODELS[name].constants.get("SMALLEST", 8)
-    network = build_network(attentive(name), MODELS[name], frames=True, dims=dims, n_classes=3)
+    network = build_network(attentive(name), MODELS[name], frames=True, dims=dims_of(name), n_classes=3)
     return attention_map.with_attention_map(network) is not None
 
 
@@ -75,7 +78,7 @@ def test_weights_are_of_the_clips_own_frames_and_the_same_from_every_file(name, 
         with pytest.raises(ConfigError, match=f"model {name} .* bilstm with attention: true, "):
             model.attention(data_of().features)
         return
-    data = data_of()
+    data = data_of(dims=dims_of(name))
     model = fitted(name, data)
     weights = model.attention(data.features)
     assert [len(w) for w in weights] == data.features.lengths.tolist()

@@ -195,7 +195,8 @@ def test_networks_take_two_classes(name):
     from models.keras_model import build_network
 
     for kind in kinds(name):
-        network = build_network(section(name), MODELS[name], frames=kind == "frames", dims=32, n_classes=2)
+        dims = MODELS[name].constants.get("SMALLEST", 8)
+        network = build_network(section(name), MODELS[name], frames=kind == "frames", dims=dims, n_classes=2)
         assert network.output_shape == (None, 2)
 
 

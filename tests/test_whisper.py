@@ -1,5 +1,7 @@
 """Whisper's encoder: its graph against numpy and transformers, its spectrogram, its frames in time."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -11,6 +13,7 @@ from extract_feats.convert import graphs, whisper_graph
 from extract_feats.dsp.filters import mel_filters
 from extract_feats.pretrained import encoder
 from tests import toy_encoders
+from tests.whisper_waves import WAVES, speech_like
 from utils.errors import ConfigError, DataError
 
 RATE = 16000
@@ -99,6 +102,14 @@ def test_log_mel_is_librosas_power_spectrogram_in_whispers_scale():
     assert mel_filters(RATE, 400, 80).shape == (201, 80)
 
 
+@pytest.mark.parametrize("name", WAVES)
+def test_log_mel_is_that_of_transformers(name):
+    golden = np.load(Path(__file__).with_name("whisper_log_mel.npz"))
+    given = whisper.log_mel(speech_like(**WAVES[name]))
+    assert given.shape == golden[name].shape
+    assert np.abs(given - golden[name]).max() < 1e-4  # seen: 1.2e-7
+
+
 def test_a_change_of_gain_shifts_the_spectrogram_as_a_whole():
     wave = noise(16000)
     shift = whisper.log_mel(wave * 10) - whisper.log_mel(wave)
@@ -137,6 +148,15 @@ def test_a_long_clip_is_read_in_overlapping_pieces():
     for n in (3000, 3001, 3200, 5799, 5800, 6000):
         pieces = [np.arange(start // 2, -(-end // 2))[:, None] for start, end in whisper._pieces(n)]
         np.testing.assert_array_equal(whisper._overlapped(pieces)[:, 0], np.arange(-(-n // 2)))
+
+
+@pytest.mark.parametrize("n", [400, 16000, 16160])
+def test_convolutions_as_products_give_the_same(n, tmp_path):
+    tensors, feed = toy_encoders.whisper_tensors(), {"log_mel": whisper.log_mel(noise(n))[None]}
+    for products in (False, True):
+        onnx.save(whisper_graph.build(tensors, blocks=1, products=products), tmp_path / f"{products}.onnx")
+    expected, given = (encoder.run(tmp_path / f"{products}.onnx", feed, "layer_1") for products in (False, True))
+    np.testing.assert_allclose(given, expected, atol=1e-5)
 
 
 def test_half_precision_and_8_bits_are_near_the_whole_graph(tmp_path):

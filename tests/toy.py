@@ -33,6 +33,7 @@ SETTINGS = {  # small models, because tests spend their time on compiling and co
     "stacked_cnn_attention_lstm": CHUNKS,
     "stacked_cnn_lstm": CHUNKS,
     "transformer": {"layers": 1, "width": 32},
+    "whisper": {"blocks": 1, "unfreeze": 1, "rate": 1.0, "units": 16},
     "vgg16": {"weights": None, "window": 32, "hop": 16, "dense": [16]},
 }
 

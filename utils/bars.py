@@ -46,6 +46,11 @@ def progress(what: str, unit: str = "clips", *, before: int = 0, quiet: bool = F
     yield say
 
 
+def in_mb(report: Progress) -> Progress:
+    """Return a report that takes bytes and shows MB."""
+    return lambda done, total: report(done // 10**6, max(done, total) // 10**6)
+
+
 def _terminal() -> bool:
     """Whether what is written to standard error can be written over; a dumb terminal gets the lines of a log."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

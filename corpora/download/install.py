@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 import corpora
 from utils import bars, plugins
-from utils.download.fetch import NoRoom, fetch
+from utils.download.fetch import NoRoom, fetch, mirrored
 from utils.download.unpack import SUFFIXES, inside, unpack
 from utils.errors import DataError
 
@@ -91,12 +91,12 @@ def _bring(files: Sequence[Mapping[str, str]], staging: Path, mirror: str, wait:
     tree = staging / "tree"
     with requests.Session() as session:
         for about in files:
-            url = _address(about["url"], mirror)
+            url = mirrored(about["url"], mirror)
             name = "files.json" if "dataverse" in about else Path(urlsplit(url).path).name
             is_archive = name.endswith(SUFFIXES)
             path = (staging if is_archive or "dataverse" in about else tree) / name
             with bars.progress(path.name, "MB") as report:
-                size = _in_mb(report)
+                size = bars.in_mb(report)
                 fetch(url, path, session=session, md5=about.get("md5", ""), report=size, wait=wait)
             if is_archive:
                 _unpack(path, tree)
@@ -134,7 +134,7 @@ def _listed(about: Mapping[str, str], path: Path, tree: Path, mirror: str) -> It
     """Yield the files that a list names: names by a pattern, or the answer of a Dataverse."""
     if "names" in about:
         for name in sorted(set(re.findall(about["names"], path.read_text(encoding="utf8", errors="replace")))):
-            url = _address(about["each"].format(name), mirror)
+            url = mirrored(about["each"].format(name), mirror)
             yield _File(url, tree / about["to"] / Path(urlsplit(url).path).name)
     elif "dataverse" in about:
         try:
@@ -144,13 +144,4 @@ def _listed(about: Mapping[str, str], path: Path, tree: Path, mirror: str) -> It
             path.unlink()
             raise DataError(f"{about['url']}: the answer is no list of a Dataverse's files ({error!r}).") from error
         for number, name, md5 in named:
-            yield _File(_address(about["dataverse"].format(number), mirror), inside(tree, name, about["url"]), md5)
-
-
-def _address(url: str, mirror: str) -> str:
-    parts = urlsplit(url)
-    return f"{mirror.rstrip('/')}{parts.path}{'?' * bool(parts.query)}{parts.query}" if mirror else url
-
-
-def _in_mb(report: bars.Progress) -> bars.Progress:
-    return lambda done, total: report(done // 10**6, max(done, total) // 10**6)
+            yield _File(mirrored(about["dataverse"].format(number), mirror), inside(tree, name, about["url"]), md5)

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 from extract_feats.convert import vgg16_graph, vggish_graph, whisper_graph
 from extract_feats.yamnet import EMBEDDING
 from utils.errors import ConfigError
+from utils.pretrained import read_tensors
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 17
+_SOURCES = {
+    ".safetensors": "Whisper's encoder: python -m extract_feats.download whisper-base",
+    ".ckpt": "VGGish's checkpoint is at storage.googleapis.com/audioset.",
+    ".h5": "VGG16's weights are at storage.googleapis.com/tensorflow/keras-applications/vgg16.",
+    ".tflite": "YAMNet (LiteRT, 4 MB) is on kaggle.com/models/google/yamnet.",
+}
 
 
 def convert(source: Path, target: Path, *, blocks: int | None = None, precision: str = "full") -> None:
@@ -29,7 +36,7 @@ def convert(source: Path, target: Path, *, blocks: int | None = None, precision:
     import onnx
 
     if not source.is_file():
-        raise ConfigError(f"{source}: no such file. YAMNet (LiteRT, 4 MB) is on kaggle.com/models/google/yamnet.")
+        raise ConfigError(f"{source}: no such file. {_SOURCES.get(source.suffix, _SOURCES['.tflite'])}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if source.suffix == ".safetensors":
         model = from_safetensors(source, blocks=blocks, precision=precision)
@@ -49,16 +56,9 @@ def from_safetensors(source: Path, *, blocks: int | None, precision: str) -> "Mo
     Raises:
         ConfigError: not a safetensors file, or another network's.
     """
-    from safetensors import SafetensorError, safe_open
-
+    tensors = read_tensors(source, whisper_graph.PREFIX)
     try:
-        with safe_open(source, "numpy") as file:
-            names = [name for name in file.keys() if name.startswith(whisper_graph.PREFIX)]  # noqa: SIM118
-            tensors = {name: file.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise ConfigError(f"{source}: not a safetensors file ({' '.join(str(error).split())}).") from error
-    try:
-        model = whisper_graph.build(tensors, blocks=blocks, half=precision == "half")
+        model = whisper_graph.build(tensors, blocks=blocks, half=precision == "half", products=precision == "int8")
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from error
     return _in_8_bits(model) if precision == "int8" else model

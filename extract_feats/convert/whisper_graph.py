@@ -15,6 +15,7 @@ PREFIX = "model.encoder."  # of the hub's names of the encoder's tensors
 OPSET = 20  # the first with Gelu
 IR_VERSION = 10
 EPSILON = 1e-5  # of the layer normalisation
+CONVOLUTIONS = (("conv1", 1), ("conv2", 2))  # name, stride
 HEAD = 64  # values of an attention head, in every size of Whisper
 
 
@@ -24,10 +25,11 @@ class _Graph:
     Args:
         tensors: the encoder's, by their names without PREFIX.
         half: store matrices in half precision; they are computed with in float32.
+        products: write the convolutions as matrix products, which can be computed in 8 bits.
     """
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], *, half: bool):
-        self.tensors, self.half = tensors, half
+    def __init__(self, tensors: Mapping[str, np.ndarray], *, half: bool, products: bool):
+        self.tensors, self.half, self.products = tensors, half, products
         self.nodes, self.constants = [], []
 
     def constant(self, name: str, values: np.ndarray) -> str:
@@ -66,7 +68,9 @@ def n_blocks(tensors: Mapping[str, np.ndarray]) -> int:
     return len(numbers)
 
 
-def build(tensors: Mapping[str, np.ndarray], *, blocks: int | None = None, half: bool = False) -> ModelProto:
+def build(
+    tensors: Mapping[str, np.ndarray], *, blocks: int | None = None, half: bool = False, products: bool = False
+) -> ModelProto:
     """Return the graph from ``log_mel`` (B, bands, 2 T) to ``layer_1`` ... ``layer_N`` (B, T, width), at 50 frames/s.
 
     ``layer_n`` is the output of the n-th block, before the last normalisation.
@@ -75,6 +79,7 @@ def build(tensors: Mapping[str, np.ndarray], *, blocks: int | None = None, half:
         tensors: of any size of Whisper, by the hub's names.
         blocks: N, how many of the encoder's blocks; None for all.
         half: store matrices in half precision, which halves the file.
+        products: write the convolutions as matrix products, which can be computed in 8 bits.
 
     Raises:
         ConfigError: tensors that are not those of Whisper's encoder, or fewer blocks than asked for.
@@ -87,7 +92,7 @@ def build(tensors: Mapping[str, np.ndarray], *, blocks: int | None = None, half:
             f"not Whisper's encoder, or too few of its blocks: {blocks or 'some'} wanted, {available} there, names as "
             f"{PREFIX}layers.0.fc1.weight."
         )
-    graph = _Graph(encoder, half=half)
+    graph = _Graph(encoder, half=half, products=products)
     width, bands, _ = encoder["conv1.weight"].shape
     x = _stem(graph)
     for number in range(blocks):
@@ -103,16 +108,40 @@ def build(tensors: Mapping[str, np.ndarray], *, blocks: int | None = None, half:
 
 def _stem(graph: _Graph) -> str:
     """Log-mel (B, bands, 2 T) to frames with their positions (B, T, width)."""
-    x = "log_mel"
-    for name, stride in (("conv1", 1), ("conv2", 2)):
-        inputs = [x, graph.weight(f"{name}.weight"), graph.weight(f"{name}.bias")]
-        x = graph.node("Conv", inputs, f"{name}.sum", kernel_shape=[3], pads=[1, 1], strides=[stride])
-        x = graph.node("Gelu", [x], f"{name}.out")
-    x = graph.node("Transpose", [x], "stem.frames", perm=[0, 2, 1])  # (B, T, width)
+    x = _products(graph) if graph.products else _convolutions(graph)
     graph.node("Shape", [x], "stem.T", start=1, end=2)
     limits = [graph.constant("stem.zero", np.array([0])), "stem.T", graph.constant("stem.axis", np.array([0]))]
     positions = graph.node("Slice", [graph.weight("embed_positions.weight"), *limits], "stem.positions")
     return graph.node("Add", [x, positions], "stem.out")
+
+
+def _convolutions(graph: _Graph) -> str:
+    x = "log_mel"
+    for name, stride in CONVOLUTIONS:
+        inputs = [x, graph.weight(f"{name}.weight"), graph.weight(f"{name}.bias")]
+        x = graph.node("Conv", inputs, f"{name}.sum", kernel_shape=[3], pads=[1, 1], strides=[stride])
+        x = graph.node("Gelu", [x], f"{name}.out")
+    return graph.node("Transpose", [x], "stem.frames", perm=[0, 2, 1])  # (B, T, width)
+
+
+def _products(graph: _Graph) -> str:
+    """The same with each column, the one before and the one after it side by side, times one matrix."""
+    x = graph.node("Transpose", ["log_mel"], "stem.columns", perm=[0, 2, 1])  # (B, 2 T, bands)
+    around, axis = graph.constant("stem.around", np.array([0, 1, 0, 0, 1, 0])), np.array([1])
+    for name, stride in CONVOLUTIONS:
+        padded = graph.node("Pad", [x, around], f"{name}.padded")
+        neighbours = []
+        for start, end in enumerate((-2, -1, np.iinfo(np.int64).max)):
+            limits = {"start": [start], "end": [end], "axis": axis, "step": [stride]}
+            places = [graph.constant(f"{name}.{start}.{key}", np.array(value)) for key, value in limits.items()]
+            neighbours.append(graph.node("Slice", [padded, *places], f"{name}.{start}"))
+        side_by_side = graph.node("Concat", neighbours, f"{name}.columns", axis=2)  # (B, T, 3 in)
+        weights = np.asarray(graph.tensors[f"{name}.weight"], np.float32).transpose(2, 1, 0)  # (3, in, out)
+        matrix = graph.constant(f"{name}.matrix", weights.reshape(-1, weights.shape[2]))
+        product = graph.node("MatMul", [side_by_side, matrix], f"{name}.product")
+        x = graph.node("Add", [product, graph.weight(f"{name}.bias")], f"{name}.sum")
+        x = graph.node("Gelu", [x], f"{name}.out")
+    return x
 
 
 def _block(graph: _Graph, x: str, number: int, width: int) -> str:

@@ -6,7 +6,6 @@ stands in the recipe and in the version, and its path does not: a moved file cha
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,17 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from utils.errors import ConfigError
-from utils.plugins import ROOT
+from utils.pretrained import locate
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 BLOCK_BYTES = 1 << 20
-
-
-def locate(name: str) -> Path:
-    """Return where a pretrained file or folder of that name lies, or would lie."""
-    return Path(os.environ.get("SER_PRETRAINED") or ROOT / "pretrained", Path(name).expanduser())
 
 
 def missing(where: Path, files: Sequence[str], remedy: str) -> ConfigError:

@@ -24,9 +24,7 @@ def additive_attention(x, mask, units: int, *, name: str = "attention"):
 
     Bahdanau et al. 2015, arXiv 1409.0473.
     """
-    hidden = keras.layers.Dense(units, activation="tanh", name=f"{name}_hidden")(x)  # (B, T, units)
-    scores = keras.layers.Dense(1, use_bias=False, name=f"{name}_scores")(hidden)  # (B, T, 1)
-    return _weighted_mean(x, keras.layers.Reshape((-1,), name=f"{name}_flat")(scores), mask, name)
+    return _weighted_mean(x, _additive_scores(x, units, name), mask, name)
 
 
 def dot_product_attention(x, mask, query, *, name: str = "attention"):
@@ -44,9 +42,38 @@ def linear_attention(x, mask, *, use_bias: bool = True, name: str = "attention")
     return _weighted_mean(x, keras.layers.Reshape((-1,), name=f"{name}_flat")(scores), mask, name)
 
 
+def statistics_attention(x, mask, units: int, *, name: str = "attention"):
+    """Return mean and deviation over time weighted by softmax(v . tanh(W h)), (B, T, D) -> (B, 2 D).
+
+    Okabe et al. 2018, arXiv 1803.10963.
+    """
+    weights = MaskedSoftmax(name=name)(_additive_scores(x, units, name), mask)  # (B, T)
+    mean = keras.layers.Dot(axes=(1, 1), name=f"{name}_pooled")([weights, x])
+    return keras.layers.Concatenate(name=f"{name}_statistics")([mean, WeightedStd()(x, weights, mean)])
+
+
+def _additive_scores(x, units: int, name: str):
+    """Return v . tanh(W h) of each frame, (B, T, D) -> (B, T)."""
+    hidden = keras.layers.Dense(units, activation="tanh", name=f"{name}_hidden")(x)  # (B, T, units)
+    scores = keras.layers.Dense(1, use_bias=False, name=f"{name}_scores")(hidden)  # (B, T, 1)
+    return keras.layers.Reshape((-1,), name=f"{name}_flat")(scores)
+
+
 def _weighted_mean(x, scores, mask, name: str):
     weights = MaskedSoftmax(name=name)(scores, mask)  # (B, T)
     return keras.layers.Dot(axes=(1, 1), name=f"{name}_pooled")([weights, x])  # (B, D)
+
+
+@register
+class WeightedStd(ExplicitMaskLayer):
+    """(x (B, T, D), weights (B, T) of sum 1, mean (B, D)) -> deviation (B, D), at least .003 for a gradient."""
+
+    def call(self, x, weights, mean):
+        squares = ops.square(x - ops.expand_dims(mean, 1))  # (B, T, D)
+        return ops.sqrt(ops.sum(squares * ops.expand_dims(weights, -1), axis=1) + 1e-5)
+
+    def compute_output_spec(self, x, weights, mean):
+        return keras.KerasTensor(mean.shape, dtype=mean.dtype)
 
 
 @saved_as("Positions")

@@ -1,4 +1,4 @@
-"""What stands before and behind a network in its checkpoint: the scaler and the temperature."""
+"""The scaler before a network in its checkpoint, what undoes it inside a pretrained one, and the temperature."""
 
 import keras
 from keras import ops
@@ -27,6 +27,27 @@ class Standardise(ExplicitMaskLayer):
 
     def get_config(self):
         return {**super().get_config(), "mean": self.mean, "std": self.std}
+
+
+@register
+class RestoreScale(ExplicitMaskLayer):
+    """Scaled features (B, T, D) -> as they were: x * std + mean of the training set, which ``KerasModel`` sets.
+
+    For a pretrained network, which was trained on features that were not scaled. Features that were scaled by a
+    speaker's own statistics get those of the training set.
+    """
+
+    def build(self, input_shape):
+        self.mean = self.add_weight(shape=input_shape[-1:], initializer="zeros", trainable=False, name="mean")
+        self.std = self.add_weight(shape=input_shape[-1:], initializer="ones", trainable=False, name="std")
+
+    def call(self, x):
+        return x * ops.cast(self.std, x.dtype) + ops.cast(self.mean, x.dtype)
+
+    def set_scale(self, mean, std) -> None:
+        """Take mean and std (D,) of the training set."""
+        self.mean.assign(mean)
+        self.std.assign(std)
 
 
 @register

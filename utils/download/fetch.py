@@ -6,6 +6,8 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
 
 import requests
 
@@ -14,6 +16,7 @@ from utils.errors import DataError
 BLOCK = 1 << 16  # bytes
 PATIENCE = 30.0  # seconds without a byte after which a connection counts as lost
 SPARE = 100_000_000  # bytes that a disk is not filled up to
+Result = TypeVar("Result")
 
 
 def fetch(
@@ -46,22 +49,46 @@ def fetch(
         return
     to.parent.mkdir(parents=True, exist_ok=True)
     part = to.with_name(f"{to.name}.part")
-    for attempt in range(1, tries + 1):
-        try:
-            _go_on(url, part, session, report)
-            break
-        except requests.RequestException as error:
-            if attempt == tries:
-                received = part.stat().st_size if part.exists() else 0
-                raise DataError(
-                    f"{url}: no connection, or lost after {received} bytes ({_reason(error)}). "
-                    "Run the same command again: it goes on there."
-                ) from error
-            time.sleep(wait * 2 ** (attempt - 1))
+    insist(lambda: _go_on(url, part, session, report), url, part, tries=tries, wait=wait)
     if md5 and (digest := _md5(part)) != md5:
         part.unlink()
         raise DataError(f"{url}: its MD5 is {digest}, not {md5} as published; it was removed. Run the command again.")
     os.replace(part, to)
+
+
+def insist(step: Callable[[], Result], url: str, part: Path | None, *, tries: int, wait: float) -> Result:
+    """Return what ``step`` returns, tried again while the connection breaks; it goes on where ``part`` ends.
+
+    Raises:
+        DataError: the connection is lost for good.
+    """
+    for attempt in range(1, tries):
+        try:
+            return step()
+        except requests.RequestException:
+            time.sleep(wait * 2 ** (attempt - 1))
+    try:
+        return step()
+    except requests.RequestException as error:
+        received = part.stat().st_size if part and part.exists() else 0
+        raise DataError(
+            f"{url}: no connection, or lost after {received} bytes ({_reason(error)}). "
+            "Run the same command again: it goes on there."
+        ) from error
+
+
+def refuse(url: str, answer: requests.Response) -> None:
+    """Raise DataError if the server refuses for good, requests' own error if that may pass."""
+    if answer.status_code in (408, 429) or answer.status_code >= 500:
+        answer.raise_for_status()
+    if answer.status_code >= 400:
+        raise DataError(f"{url}: the server answers {answer.status_code} {answer.reason}. It may have moved.")
+
+
+def mirrored(url: str, mirror: str) -> str:
+    """Return the address of the same file on a mirror (scheme and host), or unchanged without a mirror."""
+    parts = urlsplit(url)
+    return f"{mirror.rstrip('/')}{parts.path}{'?' * bool(parts.query)}{parts.query}" if mirror else url
 
 
 class NoRoom(DataError):
@@ -85,10 +112,7 @@ def _go_on(url: str, part: Path, session: requests.Session, report: Callable[[in
         if answer.status_code == 416 or (answer.status_code == 206 and not span.startswith(f"bytes {start}-")):
             part.unlink(missing_ok=True)  # not a part of what the server has now
             raise requests.RequestException(f"the server does not go on at byte {start}")
-        if answer.status_code in (408, 429) or answer.status_code >= 500:
-            answer.raise_for_status()  # may pass
-        if answer.status_code >= 400:
-            raise DataError(f"{url}: the server answers {answer.status_code} {answer.reason}. It may have moved.")
+        refuse(url, answer)
         if answer.status_code != 206:  # a server that cannot go on sends all of it
             start = 0
         missing = int(answer.headers.get("Content-Length", 0))

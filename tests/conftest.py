@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import memory
+from tests import memory, toy_figures
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports TensorFlow
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # whatever the user's own Keras settings say
@@ -104,10 +104,48 @@ def pretrained(tmp_path_factory) -> Path:
 def eager():
     """Let TensorFlow compute step by step in this file: small networks take longer to trace than to train.
 
-    Every network is also trained as a graph, in test_real_speech.py, and exported from one wherever it is saved.
+    Every network is also trained as a graph, in test_real_speech.py, and exported from one wherever it is saved. The
+    export does not search for lookup tables, which none has and which would take as long as the conversion.
     """
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)
-    yield
+    archive = "keras.src.export.saved_model_export_archive.SavedModelExportArchive"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{archive}._filter_and_track_resources", lambda self: None)
+        yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def graphs(eager):
+    """Let TensorFlow compile graphs, as users have it, for one test of a file that asks for ``eager``."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(False)
+    yield
+    tf.config.run_functions_eagerly(True)
+
+
+@pytest.fixture(scope="module")
+def undrawn():
+    """Let every figure of this file be saved as one pixel, in place of a third of a second of drawing.
+
+    How figures look is tested in test_plots.py and test_score_plots.py, those of a run in test_report.py.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matplotlib.figure.Figure.savefig", toy_figures.save_pixel)
+        yield
+
+
+@pytest.fixture(scope="module")
+def narrow_vgg16():
+    """Give VGG16 an eighth of its filters in this file; converting all of them takes 2.4 GB of memory.
+
+    Its real size is built in test_vgg16.py; ``make slow`` trains and ships it.
+    """
+    from tests import toy_networks
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keras.applications.VGG16", toy_networks.narrow_vgg16)
+        yield

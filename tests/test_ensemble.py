@@ -30,7 +30,7 @@ from utils import config as configs
 from utils import plugins
 from utils.errors import ConfigError
 
-pytestmark = pytest.mark.usefixtures("eager")
+pytestmark = pytest.mark.usefixtures("eager", "undrawn")
 
 JOINING = [name for name, plugin in plugins.every("models").items() if plugin.constants["INPUT"] == "members"]
 WAYS = ("weighted", "stacked", "mean")

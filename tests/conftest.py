@@ -14,12 +14,12 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREA
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # glibc: fewer heaps, less memory that is free but not given back
 
 LONGEST_FIRST = (  # files of tests that take longest; begun first, so that no worker waits for the other at the end
-    "test_models.py", "test_real_speech.py", "test_tune.py", "test_documented.py", "test_attention.py",
-    "test_ensemble.py", "test_leakage.py", "test_variants.py", "test_explore.py", "test_app.py", "test_training.py",
-    "test_cross_validation.py", "test_setup.py", "test_zoo.py", "test_finetune.py", "test_checkpoint.py",
-    "test_explain.py", "test_robustness.py", "test_app_browser.py", "test_train.py", "test_protocols.py",
-    "test_cluster.py", "test_timeline_commands.py", "test_features.py", "test_predict.py", "test_report.py",
-    "test_docs.py", "test_features_opensmile.py",
+    "test_documented.py", "test_models.py", "test_real_speech.py", "test_zoo.py", "test_train.py", "test_tune.py",
+    "test_preprocess.py", "test_explore.py", "test_setup.py", "test_explain.py", "test_finetune.py", "test_app.py",
+    "test_attention.py", "test_training.py", "test_ensemble.py", "test_cross_validation.py", "test_cluster.py",
+    "test_variants.py", "test_evaluate.py", "test_leakage.py", "test_app_browser.py", "test_checkpoint.py",
+    "test_docs.py", "test_event_files.py", "test_plots.py", "test_requirements_serve.py", "test_features.py",
+    "test_protocols.py", "test_robustness.py", "test_report.py", "test_comparison.py",
 )  # fmt: skip
 
 freed = {"resident": 0}  # bytes after memory was freed last
@@ -115,16 +115,6 @@ def eager():
         patch.setattr(f"{archive}._filter_and_track_resources", lambda self: None)
         yield
     tf.config.run_functions_eagerly(False)
-
-
-@pytest.fixture
-def graphs(eager):
-    """Let TensorFlow compile graphs, as users have it, for one test of a file that asks for ``eager``."""
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(False)
-    yield
-    tf.config.run_functions_eagerly(True)
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,6 @@ from utils import plugins
 from utils.config import Train
 from utils.dataset import Frames
 
-pytestmark = pytest.mark.usefixtures("eager")
-
 TRAIN = Train(epochs=5, batch_size=16, learning_rate=0.003, patience=5)
 BILSTM = {"name": "bilstm", **plugins.arguments("models", {"name": "bilstm", "units": 8, "dense": 8})}
 CNN = {"name": "cnn1d", **plugins.arguments("models", {"name": "cnn1d", "filters": 4, "dense": 8})}
@@ -75,7 +73,7 @@ def test_same_seed_same_numbers_and_a_stopped_training_goes_on(tmp_path):
     assert other.histories != whole.histories
 
 
-def test_recurrent_networks_go_on_too(graphs, tmp_path):
+def test_recurrent_networks_go_on_too(tmp_path):
     data, held = parts("frames")
     train = TRAIN.model_copy(update={"batch_size": len(data)})  # one shape to compile
     whole = fitted(BILSTM, data, held, train=train)

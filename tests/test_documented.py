@@ -46,6 +46,18 @@ def shorter(folder: Path) -> Path:
     return folder
 
 
+def test_the_notebook_runs_from_top_to_bottom(tmp_path):
+    folder = shorter(checkout.copy(tmp_path / "ser-zoo"))
+    notebook = nbformat.read(folder / "examples/quickstart.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells), "kept without outputs"
+    where = {"metadata": {"path": str(folder / "examples")}}
+    nbclient.NotebookClient(notebook, timeout=280, kernel_name="python3", resources=where).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
+    printed = "".join(output.text for output in outputs if output.output_type == "stream")
+    assert re.search(r"tested on +protocol", printed) and "demo_bilstm - demo_svm:" in printed
+
+
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
     """Return a copy of the checkout in which the README's demo has run, shortened, each command in a new process."""
@@ -144,15 +156,3 @@ def test_a_public_corpus(here, python):
     fewer = "--limit 12 --set train.epochs=2 --set 'split={by: speaker, folds: 2}'"
     said = checkout.run(f"{train} {fewer}", here, python=python, **data)
     assert re.search(r"ravdess_cnn1d_is10 - ravdess_svm_is10: [+-]0\.\d{3} UAR", said)
-
-
-def test_the_notebook_runs_from_top_to_bottom(tmp_path):
-    folder = shorter(checkout.copy(tmp_path / "ser-zoo"))
-    notebook = nbformat.read(folder / "examples/quickstart.ipynb", as_version=4)
-    assert not any(cell.get("outputs") for cell in notebook.cells), "kept without outputs"
-    where = {"metadata": {"path": str(folder / "examples")}}
-    nbclient.NotebookClient(notebook, timeout=280, kernel_name="python3", resources=where).execute()
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
-    printed = "".join(output.text for output in outputs if output.output_type == "stream")
-    assert re.search(r"tested on +protocol", printed) and "demo_bilstm - demo_svm:" in printed

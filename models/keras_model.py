@@ -82,6 +82,8 @@ class KerasModel(EmotionModel):
     """
 
     file = "model.keras"
+    _mapped: tuple[keras.Model, ...] = ()  # the networks that ``_maps`` was made of
+    _maps: tuple[keras.Model, ...] = ()
 
     def _fit(
         self,
@@ -186,8 +188,14 @@ class KerasModel(EmotionModel):
         return weights
 
     def _with_attention_map(self) -> list[keras.Model]:
-        """Return the networks with their attention weights as a second output; none if they have no attention."""
-        return [network for network in map(attention_map.with_attention_map, self.networks_) if network]
+        """Return the networks with their attention weights as a second output; none if they have no attention.
+
+        They are made once, because Keras compiles each anew.
+        """
+        if self._mapped != tuple(self.networks_):
+            self._mapped = tuple(self.networks_)
+            self._maps = tuple(filter(None, map(attention_map.with_attention_map, self.networks_)))
+        return list(self._maps)
 
     def serving(self, *, attention: bool = False) -> keras.Model:
         """Return the network from raw features to averaged probabilities, scaler and temperature included.

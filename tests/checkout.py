@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.shared_python import SharedPython
 from utils.plugins import ROOT
 
 LEFT_OUT = shutil.ignore_patterns(
@@ -28,13 +29,20 @@ def blocks(text: str) -> list[list[str]]:
     return [[command for line in block if (command := line.partition("  #")[0].strip())] for block in lines]
 
 
-def run(command: str, folder: Path, **environment: str) -> str:
-    """Run a documented command of Python in a copy of the checkout; return its output, AssertionError if it fails."""
-    python, *rest = shlex.split(command)
-    assert python in ("python", ".venv/bin/python"), command
-    known = {key: value for key, value in os.environ.items() if key != "SER_DATA"}
-    done = subprocess.run(
-        [sys.executable, *rest], cwd=folder, env=known | environment, capture_output=True, text=True, timeout=280
-    )
+def run(command: str, folder: Path, *, python: SharedPython | None = None, **environment: str) -> str:
+    """Run a documented command of Python in a copy of the checkout; return its output, AssertionError if it fails.
+
+    Args:
+        python: what runs it, in place of a new process.
+        environment: further variables.
+    """
+    first, *words = shlex.split(command)
+    assert first in ("python", ".venv/bin/python"), command
+    known = {key: value for key, value in os.environ.items() if key != "SER_DATA"} | environment
+    if python:
+        done = python.run(words, known)
+    else:
+        new = [sys.executable, *words]
+        done = subprocess.run(new, cwd=folder, env=known, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import memory
+from tests import memory, toy_figures
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports TensorFlow
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # whatever the user's own Keras settings say
@@ -14,12 +14,12 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREA
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # glibc: fewer heaps, less memory that is free but not given back
 
 LONGEST_FIRST = (  # files of tests that take longest; begun first, so that no worker waits for the other at the end
-    "test_models.py", "test_real_speech.py", "test_tune.py", "test_documented.py", "test_attention.py",
-    "test_ensemble.py", "test_leakage.py", "test_variants.py", "test_explore.py", "test_app.py", "test_training.py",
-    "test_cross_validation.py", "test_setup.py", "test_zoo.py", "test_finetune.py", "test_checkpoint.py",
-    "test_explain.py", "test_robustness.py", "test_app_browser.py", "test_train.py", "test_protocols.py",
-    "test_cluster.py", "test_timeline_commands.py", "test_features.py", "test_predict.py", "test_report.py",
-    "test_docs.py", "test_features_opensmile.py",
+    "test_documented.py", "test_models.py", "test_real_speech.py", "test_zoo.py", "test_train.py", "test_tune.py",
+    "test_preprocess.py", "test_explore.py", "test_setup.py", "test_explain.py", "test_finetune.py", "test_app.py",
+    "test_attention.py", "test_training.py", "test_ensemble.py", "test_cross_validation.py", "test_cluster.py",
+    "test_variants.py", "test_evaluate.py", "test_leakage.py", "test_app_browser.py", "test_checkpoint.py",
+    "test_docs.py", "test_event_files.py", "test_plots.py", "test_requirements_serve.py", "test_features.py",
+    "test_protocols.py", "test_robustness.py", "test_report.py", "test_comparison.py",
 )  # fmt: skip
 
 freed = {"resident": 0}  # bytes after memory was freed last
@@ -104,10 +104,38 @@ def pretrained(tmp_path_factory) -> Path:
 def eager():
     """Let TensorFlow compute step by step in this file: small networks take longer to trace than to train.
 
-    Every network is also trained as a graph, in test_real_speech.py, and exported from one wherever it is saved.
+    Every network is also trained as a graph, in test_real_speech.py, and exported from one wherever it is saved. The
+    export does not search for lookup tables, which none has and which would take as long as the conversion.
     """
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)
-    yield
+    archive = "keras.src.export.saved_model_export_archive.SavedModelExportArchive"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{archive}._filter_and_track_resources", lambda self: None)
+        yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def undrawn():
+    """Let every figure of this file be saved as one pixel, in place of a third of a second of drawing.
+
+    How figures look is tested in test_plots.py and test_score_plots.py, those of a run in test_report.py.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matplotlib.figure.Figure.savefig", toy_figures.save_pixel)
+        yield
+
+
+@pytest.fixture(scope="module")
+def narrow_vgg16():
+    """Give VGG16 an eighth of its filters in this file; converting all of them takes 2.4 GB of memory.
+
+    Its real size is built in test_vgg16.py; ``make slow`` trains and ships it.
+    """
+    from tests import toy_networks
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keras.applications.VGG16", toy_networks.narrow_vgg16)
+        yield

@@ -13,6 +13,8 @@ from prediction.predictor import Predictor
 from utils.config import Train
 from utils.errors import ConfigError
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 QUICK = {  # little to compile and to convert
     "stacked_cnn_attention_lstm": {"chunk": 12, "hop": 5, "filters": [4, 4], "pools": [2, 2], "units": 8},
     "parallel_cnn_attention_lstm": {"filters": [4], "pools": [4], "units": 8},

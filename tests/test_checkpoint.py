@@ -20,7 +20,7 @@ from tests.toy import LABELS, arrays, dataset
 from tests.toy_runs import CNN, SVM, config, validated, written
 from utils import config as configs
 
-pytestmark = pytest.mark.usefixtures("eager")
+pytestmark = pytest.mark.usefixtures("eager", "undrawn")
 
 
 def test_random_splits_are_labelled_wherever_their_number_appears(tmp_path):

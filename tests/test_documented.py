@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import checkout
@@ -12,6 +13,7 @@ import nbformat
 import pytest
 
 from docs import commands
+from tests.shared_python import SharedPython
 from utils.plugins import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf8")
@@ -29,23 +31,48 @@ ELSEWHERE = re.compile(r"--other|--matrix|evaluate\.py|corpora\.download|extract
 SPEECH = Path(os.environ.get("SER_DATA", "")) / "RAVDESS"
 
 
+LESS = {"epochs: 12, patience: 12": "epochs: 2, patience: 2, batch_size: 256", "folds: 4": "folds: 2"}
+
+
 def shorter(folder: Path) -> Path:
-    """Let the demo's network train for 2 epochs; ``make slow`` runs the whole demo."""
-    path = folder / "config/demo_bilstm.yaml"
-    text, count = re.subn(r"epochs: 12, patience: 12", "epochs: 2, patience: 2", path.read_text(encoding="utf8"))
-    assert count == 1
-    path.write_text(text, encoding="utf8")
+    """Let the demo train for 2 epochs of one batch, on 2 folds; ``make slow`` runs the whole demo."""
+    for name, keys in (("demo_svm", ["folds: 4"]), ("demo_bilstm", list(LESS))):
+        path = folder / f"config/{name}.yaml"
+        text = path.read_text(encoding="utf8")
+        for key in keys:
+            assert text.count(key) == 1
+            text = text.replace(key, LESS[key])
+        path.write_text(text, encoding="utf8")
     return folder
+
+
+def test_the_notebook_runs_from_top_to_bottom(tmp_path):
+    folder = shorter(checkout.copy(tmp_path / "ser-zoo"))
+    notebook = nbformat.read(folder / "examples/quickstart.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells), "kept without outputs"
+    where = {"metadata": {"path": str(folder / "examples")}}
+    nbclient.NotebookClient(notebook, timeout=280, kernel_name="python3", resources=where).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
+    printed = "".join(output.text for output in outputs if output.output_type == "stream")
+    assert re.search(r"tested on +protocol", printed) and "demo_bilstm - demo_svm:" in printed
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    """Return a copy of the checkout in which the README's demo has run, its network for fewer epochs."""
+    """Return a copy of the checkout in which the README's demo has run, shortened, each command in a new process."""
     folder = shorter(checkout.copy(tmp_path_factory.mktemp("clone") / "ser-zoo"))
     for command in DEMO:
         if not re.search(r"-m (venv|pip) ", command):
             checkout.run(command, folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def python(here):
+    """Return what runs commands in the copy whose scripts have run in new processes before."""
+    with closing(SharedPython(here)) as process:
+        yield process
 
 
 def test_the_demo_leaves_what_the_readme_says(here):
@@ -77,15 +104,24 @@ def filled(command: str) -> str:
     return command
 
 
+def script(command: str) -> str:
+    """Return what Python runs: a file or a module."""
+    return re.search(r"python (?:-m )?(\S+)", command)[1]
+
+
 TYPED = [*examples(), *map(filled, TABLE)]  # several stand in both: each runs once
+COMMANDS = [command for command in dict.fromkeys(TYPED) if not ELSEWHERE.search(command)]
+BEGUN = {script(command) for command in DEMO if "python3" not in command}  # by the fixture, in new processes
+FIRST = {script(command): command for command in reversed(COMMANDS) if script(command) not in BEGUN}
 
 
-@pytest.mark.parametrize("command", [command for command in dict.fromkeys(TYPED) if not ELSEWHERE.search(command)])
-def test_the_command_of_help_or_readme_works(here, command):
-    assert checkout.run(command, here)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_command_of_help_or_readme_works(here, python, command):
+    new = command in FIRST.values()  # each script runs in a new process once
+    assert checkout.run(command, here, python=None if new else python)
 
 
-def test_own_recordings_in_five_minutes(here):
+def test_own_recordings_in_five_minutes(here, python):
     config = re.search(r"```yaml\n(name: mine\n.*?)```", README, re.DOTALL)[1]
     (here / "mine.yaml").write_text(config, encoding="utf8")
     for path in (here / "data/demo").rglob("*.wav"):
@@ -96,7 +132,7 @@ def test_own_recordings_in_five_minutes(here):
     *commands, page = MINE
     assert page == "streamlit run app.py"  # tests/test_app_browser.py
     for command in commands:
-        checkout.run(command, here)
+        checkout.run(command, here, python=python)
     assert (here / "explorations/mine/explore.html").exists() and (here / "call_radar.png").exists()
     assert "8 speakers" in (here / "checkpoints/mine/metrics.txt").read_text(encoding="utf8")
 
@@ -112,23 +148,11 @@ def test_the_sample_of_the_deployment_page(here):
 
 
 @pytest.mark.skipif(not SPEECH.is_dir(), reason="no real speech: SER_DATA holds no RAVDESS")
-def test_a_public_corpus(here):
+def test_a_public_corpus(here, python):
     export, download, preprocess, train = PUBLIC
     assert export.startswith("export SER_DATA=") and "corpora.download ravdess" in download
     data = {"SER_DATA": str(SPEECH.parent)}
-    assert "96 clips, 96 extracted" in checkout.run(f"{preprocess} --limit 12", here, **data)
+    assert "96 clips, 96 extracted" in checkout.run(f"{preprocess} --limit 12", here, python=python, **data)
     fewer = "--limit 12 --set train.epochs=2 --set 'split={by: speaker, folds: 2}'"
-    said = checkout.run(f"{train} {fewer}", here, **data)
+    said = checkout.run(f"{train} {fewer}", here, python=python, **data)
     assert re.search(r"ravdess_cnn1d_is10 - ravdess_svm_is10: [+-]0\.\d{3} UAR", said)
-
-
-def test_the_notebook_runs_from_top_to_bottom(tmp_path):
-    folder = shorter(checkout.copy(tmp_path / "ser-zoo"))
-    notebook = nbformat.read(folder / "examples/quickstart.ipynb", as_version=4)
-    assert not any(cell.get("outputs") for cell in notebook.cells), "kept without outputs"
-    where = {"metadata": {"path": str(folder / "examples")}}
-    nbclient.NotebookClient(notebook, timeout=280, kernel_name="python3", resources=where).execute()
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
-    printed = "".join(output.text for output in outputs if output.output_type == "stream")
-    assert re.search(r"tested on +protocol", printed) and "demo_bilstm - demo_svm:" in printed

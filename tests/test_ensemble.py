@@ -23,6 +23,7 @@ from evaluation.splits.folds import draw_folds
 from evaluation.training import cross_validation, ensemble, fit, inner_folds
 from evaluation.training.workspace import Workspace
 from models.combination import combined, logarithms
+from models.speaker_offset import shifted
 from prediction import extractor
 from prediction.extractor import Extractor
 from prediction.predictor import Predictor
@@ -30,7 +31,7 @@ from utils import config as configs
 from utils import plugins
 from utils.errors import ConfigError
 
-pytestmark = pytest.mark.usefixtures("eager")
+pytestmark = pytest.mark.usefixtures("eager", "undrawn")
 
 JOINING = [name for name, plugin in plugins.every("models").items() if plugin.constants["INPUT"] == "members"]
 WAYS = ("weighted", "stacked", "mean")
@@ -248,9 +249,11 @@ def test_a_checkpoint_says_what_its_members_say_together(combine, zoo, tmp_path)
     protocol = metrics["protocol"]
     assert protocol["members"] == ["one", "two"] and protocol["combine"] == combine and protocol["speaker_disjoint"]
     assert protocol["inner"] == (None if combine == "mean" else {"by": "speaker", "folds": 3})
-    assert metrics["by_information"] == {
-        "none": metrics["uar"], "enrolment_5": None, "enrolment_20": None, "transductive": None,
-    }  # fmt: skip
+    assert list(metrics["by_information"]) == ["none", "enrolment_5", "enrolment_20", "transductive"]
+    assert metrics["by_information"]["none"] == metrics["uar"]
+    offset = predictor.enrolled(sample)  # of the ensemble's own probabilities
+    assert predictor.adapts and offset.clips == len(sample)
+    np.testing.assert_allclose(predictor.probabilities(sample, offset), shifted(shipped, offset), atol=1e-6)
     stored = configs.check(json.loads(config.model_dump_json()), "again")
     assert stored == config and configs.changed_keys(tmp_path / "both" / "config.yaml", config) == []
 

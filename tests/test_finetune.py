@@ -4,13 +4,15 @@ import json
 
 import numpy as np
 import pytest
-from toy import LABELS, alone, dataset
+from toy import LABELS, dataset
 from toy import arguments as section
 
 from models.classes import model_class
 from prediction.predictor import Predictor
 from utils.config import Train
 from utils.errors import ConfigError
+
+pytestmark = pytest.mark.usefixtures("eager", "narrow_vgg16")
 
 ONE = Train(epochs=1, learning_rate=1e-6)
 
@@ -151,8 +153,7 @@ def test_the_convolutions_of_vgg16_join_in_and_ship(tmp_path):
         model = fitted(data, "vgg16", train=train)
         moved.append(next(w for path, w in every_weight(model).items() if path.endswith("block1_conv1/kernel")))
     assert np.any(moved[0] != moved[1])
-    with alone("vgg16"):
-        model.save(tmp_path)
+    model.save(tmp_path)
     (tmp_path / "model.json").write_text(json.dumps({"labels": data.labels, "frames": True}), encoding="utf8")
     probabilities = Predictor(tmp_path).probabilities(data.features.clips)
     np.testing.assert_allclose(probabilities, model.probabilities(data.features), atol=1e-4)

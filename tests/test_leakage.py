@@ -23,7 +23,7 @@ from tests.toy_runs import CNN, config, doubled, written
 from utils.dataset import Dataset
 from utils.errors import ConfigError
 
-pytestmark = pytest.mark.usefixtures("eager")
+pytestmark = pytest.mark.usefixtures("eager", "undrawn")
 
 QUICK = {"epochs": 1, "batch_size": 64}
 

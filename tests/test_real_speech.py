@@ -1,11 +1,11 @@
-"""Every network and every estimator on 96 clips of RAVDESS: two epochs that learn, and the graph that is shipped."""
+"""Every network on 48 clips of RAVDESS, every estimator on 96: they learn, and ship what they have learned."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from toy import MODELS, alone, arguments, arrays, kinds
+from toy import MODELS, arguments, arrays, kinds
 
 from corpora import ravdess
 from extract_feats.base.recipe import Recipe
@@ -23,6 +23,8 @@ RECIPES = {
     "whisper": {"name": "whisper_logmel"},  # what the network of that name reads
 }
 TRAIN = Train(epochs=2, batch_size=16, learning_rate=0.001)
+
+pytestmark = pytest.mark.usefixtures("narrow_vgg16")
 
 
 def first_takes(root: Path, actors: int) -> list:
@@ -59,8 +61,7 @@ def fitted(name: str, data: Dataset, folder: Path):
     """Return the model fitted on the clips, and the probabilities of what it ships."""
     model = model_class({"name": name})(arguments(name), data.labels, seed=1)
     model.fit(data, **({"train": TRAIN} if MODELS[name].package == "models.dnn" else {}))
-    with alone(name):
-        model.save(folder)
+    model.save(folder)
     card = {"name": name, "labels": data.labels, "frames": isinstance(data.features, Frames)}
     (folder / "model.json").write_text(json.dumps(card), encoding="utf8")
     return model, Predictor(folder).probabilities(arrays(data.features))
@@ -69,8 +70,8 @@ def fitted(name: str, data: Dataset, folder: Path):
 @pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name].package == "models.dnn"])
 def test_a_network_learns_from_speech_and_ships_what_it_learned(name, clips, tmp_path):
     data = clips.get(name, clips[kinds(name)[0]])
-    if name == "vgg16":  # random convolutions, some seconds a clip
-        data = data[data.speakers == "01"]
+    if name != "vgg16":  # its convolutions are random here: it needs more to learn from
+        data = data[data.speakers <= "06"]  # one shape of batches, to train and to predict: less to compile
     model, shipped = fitted(name, data, tmp_path)
     first, second = model.histories[0]["loss"]
     assert np.isfinite([first, second]).all() and second < first

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ import yaml
 
 from corpora import demo
 from corpora.base import synthesis
+from tests import checkout
+from tests.shared_python import SharedPython
 from utils import config as configs
 from utils import plugins
 
@@ -249,24 +252,23 @@ def test_the_examples_keep_to_the_contracts(extended):
     assert int(re.search(r"(\d+) passed", output)[1]) >= 50
 
 
-def test_the_examples_work_from_preprocessing_to_a_prediction(extended):
-    config = ["--config", "config/echo_gru.yaml"]
-    output = run(extended, "preprocess.py", *config)
+@pytest.fixture
+def typed(extended):
+    """Return a function that runs a command in the extended copy; one process runs them all."""
+    with closing(SharedPython(extended)) as python:
+        yield lambda command: checkout.run(command, extended, python=python)
+
+
+def test_the_examples_work_from_preprocessing_to_a_prediction(typed):
+    config = "--config config/echo_gru.yaml"
+    output = typed(f"python preprocess.py {config}")
     assert "counts as published" in output and "32 clips, 32 extracted, 0 cached, 0 rejected" in output
-    run(extended, "train.py", *config)
-    other = [
-        *config,
-        "--set",
-        "model={name: logistic}",
-        "--set",
-        "name=echo_logistic",
-        "--set",
-        "augment=[{name: hum}]",
-    ]
-    assert "32 clips, 32 extracted" in run(extended, "preprocess.py", *other)  # the copies alone
-    run(extended, "train.py", *other)
+    typed(f"python train.py {config}")
+    other = f"{config} --set 'model={{name: logistic}}' --set name=echo_logistic --set 'augment=[{{name: hum}}]'"
+    assert "32 clips, 32 extracted" in typed(f"python preprocess.py {other}")  # the copies alone
+    typed(f"python train.py {other}")
     for name in ("echo_gru", "echo_logistic"):
-        output = run(extended, "predict.py", "--checkpoint", f"checkpoints/{name}", "--json", "data/ECHO/eva-sad-1.wav")
+        output = typed(f"python predict.py --checkpoint checkpoints/{name} --json data/ECHO/eva-sad-1.wav")
         assert '"emotion"' in output and "angry" in output
 
 

@@ -75,10 +75,11 @@ def test_same_seed_same_numbers_and_a_stopped_training_goes_on(tmp_path):
 
 def test_recurrent_networks_go_on_too(tmp_path):
     data, held = parts("frames")
-    whole = fitted(BILSTM, data, held)
+    train = TRAIN.model_copy(update={"batch_size": len(data)})  # one shape to compile
+    whole = fitted(BILSTM, data, held, train=train)
     with pytest.raises(KeyboardInterrupt):
-        fitted(BILSTM, data, held, state=tmp_path, report=Stop(2))
-    assert_same(fitted(BILSTM, data, held, state=tmp_path), whole, held.features)
+        fitted(BILSTM, data, held, train=train, state=tmp_path, report=Stop(2))
+    assert_same(fitted(BILSTM, data, held, train=train, state=tmp_path), whole, held.features)
 
 
 def test_a_finished_training_is_not_repeated(tmp_path):

@@ -29,7 +29,7 @@ from utils.audio.prepare import inspect, read_wave
 from utils.dataset import Dataset, Frames
 from utils.errors import ConfigError
 
-pytestmark = pytest.mark.usefixtures("eager")
+pytestmark = pytest.mark.usefixtures("eager", "undrawn")
 
 AUGMENT = [{"name": "speed", "copies": 2}, {"name": "gaussian_noise"}]
 CNN = {"name": "cnn1d", "filters": 4, "dense": 8}

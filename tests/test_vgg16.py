@@ -1,13 +1,19 @@
 """VGG16 as a feature: the graph against Keras's own network with the same weights, the images against the zoo's."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
+import toy
 
 from extract_feats import vgg16
 from extract_feats.convert import graphs
 from extract_feats.pretrained import encoder
+from models.classes import model_class
+from prediction.predictor import Predictor
 from tests.toy_encoders import vgg16_variables
+from utils.config import Train
 from utils.errors import ConfigError
 from utils.imagenet import CONTRAST
 
@@ -65,6 +71,20 @@ def test_the_images_are_those_of_the_zoos_network(published):
     features = vgg16.extract(wave.astype(np.float32), RATE, model=str(graph), n_mels=64)
     assert features.shape == (2, 512)
     np.testing.assert_allclose(features.mean(axis=0), expected, rtol=1e-4, atol=1e-4 * expected.max())
+
+
+@pytest.mark.slow
+def test_the_network_trains_and_ships_with_all_its_filters(tmp_path):
+    """It has an eighth of them in test_models.py, test_finetune.py and test_real_speech.py."""
+    data = toy.dataset("frames", dims=32, speakers=1, takes=2)
+    model = model_class({"name": "vgg16"})(toy.arguments("vgg16"), data.labels, seed=1)
+    model.fit(data, train=Train(epochs=2, learning_rate=0.001, unfreeze_epoch=2, unfreeze_rate=1.0))
+    base = model.networks_[0].get_layer("vgg16_base")
+    assert [layer.filters for layer in base.layers if "_conv" in layer.name][-1] == 512
+    model.save(tmp_path)
+    (tmp_path / "model.json").write_text(json.dumps({"labels": data.labels, "frames": True}), encoding="utf8")
+    probabilities = Predictor(tmp_path).probabilities(data.features.clips)
+    np.testing.assert_allclose(probabilities, model.probabilities(data.features), atol=1e-4)
 
 
 @pytest.mark.parametrize(("frames", "windows"), [(3, 1), (128, 1), (191, 1), (192, 2), (256, 3)])

@@ -1,15 +1,12 @@
 """Made-up clips and small experiments for the tests of models, training and the scripts."""
 
 import sys
-import tempfile
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from filelock import FileLock
 
 from corpora.base import synthesis
 from utils import cli
@@ -26,7 +23,7 @@ SETTINGS = {  # small models, because tests spend their time on compiling and co
     "cnn2d": {"filters": [16, 32], "pools": [2, 2], "dense": 32},
     "cnn_lstm": {"filters": [16, 32], "units": 32},
     "cnn_lstm_attention": {"filters": [16, 32], "depth": 1, "units": 32},
-    "dilated_cnn": {"levels": 3},
+    "dilated_cnn": {"levels": 2},
     "parallel_cnn_attention_lstm": {"filters": [16, 32], "pools": [2, 4], "units": 32},
     "parallel_cnn_transformer": {"filters": [16, 32], "pools": [2, 4], "layers": 1},
     "random_forest": {"trees": 50},
@@ -36,11 +33,6 @@ SETTINGS = {  # small models, because tests spend their time on compiling and co
     "whisper": {"blocks": 1, "unfreeze": 1, "rate": 1.0, "units": 16},
     "vgg16": {"weights": None, "window": 32, "hop": 16, "dense": [16]},
 }
-
-
-def alone(name: str):
-    """Return a context in which no other worker exports VGG16, which takes 2.4 GB; other models do not wait."""
-    return FileLock(Path(tempfile.gettempdir(), "ser-zoo-tests-vgg16.lock")) if name == "vgg16" else nullcontext()
 
 
 def arguments(name: str) -> dict:

@@ -33,10 +33,12 @@ CONDITIONS: Mapping[str, Mapping[str, Any]] = {
     "MP3 32 kbit/s": _even("mp3", "kbit", 32),
     **{f"noise at {snr} dB": _even("gaussian_noise", "snr_db", snr) for snr in (20, 15, 10, 5, 0)},
     "room, .3 s": _even("reverberation", "rt60", 0.3) | {"direct_db": [5.0, 5.0]},
+    "room, .5 s": _even("reverberation", "rt60", 0.5) | {"direct_db": [3.0, 3.0]},
     "room, .8 s": _even("reverberation", "rt60", 0.8) | {"direct_db": [0.0, 0.0]},
     "1 % clipped": _even("clipping", "share", 0.01),
     "10 % clipped": _even("clipping", "share", 0.1),
     "12 dB softer": _even("volume", "gain_db", -12),
+    "6 dB louder": _even("volume", "gain_db", 6),
     "12 dB louder": _even("volume", "gain_db", 12),
 }
 

@@ -11,6 +11,8 @@ from evaluation.studies import comparison
 from tests.toy import dataset
 from tests.toy_runs import config, written
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def test_comparison_is_the_difference_of_the_pooled_uars(tmp_path):
     data = dataset(noise=4)

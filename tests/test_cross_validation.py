@@ -16,7 +16,7 @@ from tests.toy import LABELS, arrays, dataset
 from tests.toy_runs import CNN, SVM, config, doubled, validated, written
 from utils import config as configs
 
-pytestmark = pytest.mark.usefixtures("eager")
+pytestmark = pytest.mark.usefixtures("eager", "undrawn")
 
 
 @pytest.fixture

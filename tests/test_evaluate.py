@@ -25,6 +25,8 @@ from prediction.extractor import Extractor
 from prediction.predictor import Predictor
 from utils.errors import ConfigError
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 MFCC = {"name": "librosa_frames", "preset": "mfcc"}
 
 

@@ -14,6 +14,8 @@ from evaluation.training import event_files
 from utils.errors import ConfigError
 from utils.plugins import ROOT
 
+pytestmark = pytest.mark.usefixtures("eager", "undrawn")
+
 
 def scalars(folder, tag: str) -> list[tuple[int, float]]:
     """Return (step, value) of a curve as TensorBoard reads it."""

@@ -17,6 +17,8 @@ from tests.test_train import cached, refused, run  # noqa: F401  (fixtures)
 from tests.toy_runs import config, written
 from utils.errors import ConfigError
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def renamed(data, corpus: str):
     """Return the clips as those of another corpus."""

@@ -10,6 +10,8 @@ from toy import LABELS, dataset
 
 from tests.toy_runs import config, written
 
+pytestmark = pytest.mark.usefixtures("eager", "undrawn")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -19,6 +19,8 @@ import train
 from utils import plugins
 from utils.dataset import common
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 CNN = {"name": "cnn1d", "filters": 4, "dense": 8}
 QUICK = {"epochs": 12, "patience": 12, "batch_size": 16}
 
@@ -232,9 +234,9 @@ def test_killed_at_any_moment_it_goes_on_and_ends_the_same(run, cached, tmp_path
 
 def test_from_real_speech_to_a_named_emotion(speech, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SER_DATA", str(speech))
-    keys = {"corpora": [{"name": "ravdess", "root": "RAVDESS"}], "split": {"by": "speaker", "folds": 3}}
+    keys = {"corpora": [{"name": "ravdess", "root": "RAVDESS"}], "split": {"by": "speaker", "folds": 2}}
     svm = write_config(tmp_path, "svm", **keys)
-    net = write_config(tmp_path, "net", **keys, model=CNN, train=QUICK)
+    net = write_config(tmp_path, "net", **keys, model=CNN, train={"epochs": 2, "batch_size": 64})
     both = ("--config", svm, net, "--features", tmp_path / "features", "--limit", 24)
     status, out, _ = outcome(preprocess.main, monkeypatch, capsys, *both)
     assert status == 0 and "192 clips, 192 extracted" in out and "192 clips, 0 extracted, 192 cached" in out

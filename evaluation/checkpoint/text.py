@@ -7,7 +7,7 @@ from typing import Any
 from evaluation.checkpoint import analysis, protocol
 from evaluation.checkpoint.metrics_json import uar_text
 from evaluation.leakage.text import verdict_line
-from evaluation.scores import glossary
+from evaluation.scores import glossary, guessing
 
 
 def text(scored: Mapping[str, Any]) -> str:
@@ -19,6 +19,7 @@ def text(scored: Mapping[str, Any]) -> str:
         f"{scored['n_clips']} clips, {scored['n_speakers']} speakers, validation: {stated['validation']}",
         "",
         f"UAR                {uar_text(scored)}",
+        _score("chance", scored["chance"], guessing.remark(scored)),
         *(_score(key, scored[key]) for key in ("accuracy", "macro_f1", "weighted_f1")),
         _score("ece", scored["ece"], _temperature_note(scored["calibration"])),
         *([verdict_line(scored["audit"])] if "audit" in scored else []),  # an evaluation trains nothing

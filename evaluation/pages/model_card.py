@@ -7,6 +7,7 @@ from evaluation.checkpoint.finished import Finished
 from evaluation.checkpoint.metrics_json import uar_text
 from evaluation.checkpoint.protocol import read as read_protocol
 from evaluation.pages import html
+from evaluation.scores import guessing
 
 INTENDED = (
     "Research and teaching on speech emotion recognition, and comparing models on the same clips and folds.",
@@ -41,6 +42,7 @@ def warnings(run: Finished) -> list[str]:
     """Return what must be known before the number is quoted."""
     protocol, audit = run.metrics["protocol"], run.metrics.get("audit") or {}
     texts = [
+        guessing.sentence(run.metrics, run.chance) if run.metrics.get("verdict") == guessing.NO_BETTER else "",
         f"A trial on {protocol['limit']} clips per class, not a result." if protocol.get("limit") else "",
         "Settings were chosen by the score on these same speakers: quote the score on the held-out ones."
         if protocol.get("tuned")
@@ -112,6 +114,7 @@ def text(run: Finished) -> str:
         protocol=read_protocol(metrics["protocol"]).describe(),
         promise=promise(metrics["protocol"]),
         uar=uar_text(metrics),
+        guessing=guessing.sentence(metrics, run.chance),
         evaluations=evaluations,
         limits=limits(run),
         licences=run.licences("corpora", "features", "models"),

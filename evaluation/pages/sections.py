@@ -13,7 +13,7 @@ from evaluation.checkpoint.finished import Finished
 from evaluation.checkpoint.protocol import read as read_protocol
 from evaluation.pages import excerpts, html, model_card
 from evaluation.pages.html import Section
-from evaluation.scores import glossary
+from evaluation.scores import glossary, guessing
 
 WORDS = html.macros("report.html.jinja")
 PARTS = html.macros("parts.html.jinja")
@@ -39,6 +39,7 @@ def head(run: Finished) -> Markup:
         protocol=read_protocol(protocol).describe(),
         promise=model_card.promise(protocol),
         recipe=model_card.recipe(run),
+        guessing=guessing.sentence(run.metrics, run.chance),
         honest=model_card.can_be_quoted(run),
         warnings=model_card.warnings(run),
     )
@@ -99,15 +100,14 @@ def other_clips(run: Finished) -> Section | None:
     """Return the scores on other clips (``evaluate.py``)."""
     evaluations = []
     for folder, metrics in run.evaluations():
-        lo, hi = metrics["uar_ci95"]
+        (lo, hi), chance = metrics["uar_ci95"], metrics.get("chance", 1 / len(metrics["labels"]))
+        meaning = f"95 % interval [{lo:.3f}, {hi:.3f}]. {guessing.sentence(metrics, chance)}"
         evaluations.append({
             "name": folder.name,
             "folder": folder,
             "protocol": read_protocol(metrics["protocol"]).describe(),
-            "uar_figures": [
-                (glossary.name("uar"), html.number(metrics["uar"]), f"95 % interval [{lo:.3f}, {hi:.3f}].")
-            ],
-            "metrics": metrics | {"chance": 1 / len(metrics["labels"])},
+            "uar_figures": [(glossary.name("uar"), html.number(metrics["uar"]), meaning)],
+            "metrics": metrics | {"chance": chance},
         })  # fmt: skip
     return Section("On other recordings", WORDS.other_clips(evaluations=evaluations)) if evaluations else None
 

@@ -35,7 +35,7 @@ TERMS = {
         "mean over folds of the UAR of each",
         "Many papers report this one. Where a fold lacks an emotion, its UAR is the mean over the others.",
     ),
-    "chance": Term("guessing", "UAR of an emotion drawn at random", "One over the number of emotions."),
+    "chance": Term("guessing", "UAR of an emotion drawn at random", "One over the number of emotions tested."),
     "accuracy": Term(
         "accuracy",
         "share of clips named right",

@@ -198,6 +198,18 @@ def test_what_spoils_a_number_stands_above_it(copy):
     assert "Leakage audit: leaks" in (copy / report.CARD).read_text(encoding="utf8")
 
 
+def test_abstaining_is_advised_only_where_confidence_ranks_the_answers(copy):
+    change(copy, confidence_ranks={"ranks": True, "quarter": 0.62, "all": 0.45, "n_clips": 18})
+    document = shown(copy)
+    assert "The most confident quarter of the answers is right for 62 % (all: 45 %)." in document.text
+    assert "With predict.py --abstain-below" in document.text
+    change(copy, confidence_ranks={"ranks": False, "quarter": 0.4, "all": 0.45, "n_clips": 18})
+    document = shown(copy)
+    sentence = "Confidence does not rank the answers on this data: do not use --abstain-below."
+    assert sentence in document.text and document.text.count("--abstain-below") == document.text.count(sentence)
+    assert sentence in (copy / report.CARD).read_text(encoding="utf8")
+
+
 def test_it_is_made_without_tensorflow_and_twice_the_same(copy):
     code = f"from pathlib import Path\nfrom evaluation.pages import report\nreport.write(Path({str(copy)!r}))"
     result, _ = fresh(code)

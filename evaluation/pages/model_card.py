@@ -7,7 +7,7 @@ from evaluation.checkpoint.finished import Finished
 from evaluation.checkpoint.metrics_json import uar_text
 from evaluation.checkpoint.protocol import read as read_protocol
 from evaluation.pages import html
-from evaluation.scores import guessing
+from evaluation.scores import guessing, selective
 
 INTENDED = (
     "Research and teaching on speech emotion recognition, and comparing models on the same clips and folds.",
@@ -95,6 +95,8 @@ def limits(run: Finished) -> list[str]:
         out.append(
             f"Label sets asked to hold the truth of 90 % hold it of {100 * sets['lowest']:.0f} % for one speaker."
         )
+    if not (ranking := metrics.get("confidence_ranks", {"ranks": True}))["ranks"]:
+        out.append(selective.ranking_sentence(ranking))
     return [*out, *warnings(run)]
 
 

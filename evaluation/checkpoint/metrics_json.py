@@ -17,7 +17,7 @@ from utils.dataset import Dataset
 
 
 def scores(data: Dataset, config: Config, outcome: Outcome, protocol: Protocol | EvaluationProtocol) -> dict[str, Any]:
-    """Return the content of metrics.json, but for ``audit`` and ``holdout``.
+    """Return the content of metrics.json that a run and an evaluation have in common.
 
     Returns:
         name, labels, protocol, n_clips, n_speakers, uar, uar_ci95 [lo, hi], uar_ci95_informative, chance, verdict

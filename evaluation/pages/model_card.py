@@ -7,7 +7,7 @@ from evaluation.checkpoint.finished import Finished
 from evaluation.checkpoint.metrics_json import uar_text
 from evaluation.checkpoint.protocol import read as read_protocol
 from evaluation.pages import html
-from evaluation.scores import guessing, selective
+from evaluation.scores import guessing, selective, speaker_emotions
 
 INTENDED = (
     "Research and teaching on speech emotion recognition, and comparing models on the same clips and folds.",
@@ -47,6 +47,7 @@ def warnings(run: Finished) -> list[str]:
         "Settings were chosen by the score on these same speakers: quote the score on the held-out ones."
         if protocol.get("tuned")
         else "",
+        speaker_emotions.warning(run.metrics),
         "The audit found a leak: the score is too high; do not quote it." if audit.get("verdict") == "leaks" else "",
         *(f"{note[0].upper()}{note[1:]}." for note in run.card.get("notes", [])),
     ]
@@ -81,6 +82,8 @@ def limits(run: Finished) -> list[str]:
         f"It names one of {len(metrics['labels'])} labels, {', '.join(metrics['labels'])}, for any recording. A label "
         "says which emotion was acted or annotated, not what a person feels.",
     ]
+    if missing := speaker_emotions.missing_sentence(metrics):
+        out.append(missing)
     if not metrics["uar_ci95_informative"]:
         out.append(f"{metrics['n_speakers']} known speakers are too few for a meaningful interval.")
     worst = (metrics.get("subgroups") or {}).get("speaker", {})

@@ -155,16 +155,20 @@ def write_csv(path: Path, answers: Sequence[Answer], labels: Sequence[str], rule
 
 
 def csv_text(answers: Sequence[Answer], labels: Sequence[str], rule: DecisionRule) -> str:
-    """Return ``file,emotion,p_<label>...,error``; before ``error``, if asked for, ``set`` (a|b) and ``reason``."""
+    """Return ``file,emotion,p_<label>...,hints,error``; before ``hints``, if asked for, ``set`` (a|b) and ``reason``.
+
+    ``hints`` holds their texts, joined by "; ".
+    """
     optional = ["set"] * rule.gives_sets + ["reason"] * bool(rule.abstain_below)
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(["file", "emotion", *(f"p_{label}" for label in labels), *optional, "error"])
+    writer.writerow(["file", "emotion", *(f"p_{label}" for label in labels), *optional, "hints", "error"])
     for answer in answers:
         if answer.error:
-            writer.writerow([answer.file, *("" for _ in ["emotion", *labels, *optional]), answer.error])
+            writer.writerow([answer.file, *("" for _ in ["emotion", *labels, *optional, "hints"]), answer.error])
             continue
         cells = ["|".join(answer.label_set)] if rule.gives_sets else []
         cells += [answer.reason] * bool(rule.abstain_below)
-        writer.writerow([answer.file, answer.emotion, *map(answer.probabilities.get, labels), *cells, ""])
+        hints = "; ".join(hint["text"] for hint in answer.hints)
+        writer.writerow([answer.file, answer.emotion, *map(answer.probabilities.get, labels), *cells, hints, ""])
     return text.getvalue()

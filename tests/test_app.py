@@ -340,4 +340,4 @@ def test_the_table_of_a_batch_as_csv_has_predicts_columns(zoo, clips):
     answers = results.answered(model, sounds, None, None, cache)
     rows = list(csv.DictReader(io.StringIO(results.csv_text(answers, model.predictor.labels, answers[0].rule))))
     assert [row["file"] for row in rows] == [clip.name for clip in clips[:2]]
-    assert list(rows[0]) == ["file", "emotion", *(f"p_{label}" for label in model.predictor.labels), "error"]
+    assert list(rows[0]) == ["file", "emotion", *(f"p_{label}" for label in model.predictor.labels), "hints", "error"]

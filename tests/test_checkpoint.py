@@ -76,7 +76,7 @@ def test_a_checkpoint_holds_what_is_promised(tmp_path):
     assert {
         "name", "labels", "protocol", "n_clips", "n_speakers", "uar", "uar_ci95", "uar_fold_mean", "accuracy",
         "macro_f1", "weighted_f1", "per_class", "confusion", "folds", "by_information", "seconds",
-        "calibration", "conformal", "abstaining", "subgroups",
+        "calibration", "conformal", "abstaining", "subgroups", "chance", "verdict", "confidence_ranks",
     } <= set(stored)  # fmt: skip
     assert {"by", "folds", "speaker_disjoint", "validation", "limit"} <= set(stored["protocol"])
     assert {"test_speakers", "uar", "accuracy"} <= set(stored["folds"][0])
@@ -89,6 +89,14 @@ def test_a_checkpoint_holds_what_is_promised(tmp_path):
     assert {"keras", "scikit-learn", "onnxruntime"} <= set(card["versions"])
     assert card["notes"] == ["trained on synthetic voices"]
     assert card["temperature"] == metrics["calibration"]["temperature"] and card["conformal"] == metrics["conformal"]
+
+
+def test_the_text_gives_a_threshold_only_where_confidence_ranks_the_answers(tmp_path):
+    metrics, _, _ = written(dataset(noise=4), config(), tmp_path / "run")
+    no = metrics["confidence_ranks"] | {"ranks": False}
+    assert "most certain half" in text(metrics | {"confidence_ranks": no | {"ranks": True}})
+    said = text(metrics | {"confidence_ranks": no})
+    assert "Confidence does not rank the answers" in said and "most certain half" not in said
 
 
 def test_writing_needs_no_library_that_was_not_used(tmp_path, monkeypatch):

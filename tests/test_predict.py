@@ -120,6 +120,10 @@ def test_a_clip_unlike_the_training_clips_is_said_to_be(run, demo_root, tmp_path
         said = [one["text"] for one in result["hints"]]
         out = run(path)[1].splitlines()
         assert [line.removeprefix("  hint: ") for line in out if line.startswith("  hint: ")] == said
+        run("--csv", tmp_path / "table.csv", path)
+        with (tmp_path / "table.csv").open(newline="", encoding="utf8") as file:
+            (row,) = csv.DictReader(file)
+        assert row["hints"] == "; ".join(said) and row["error"] == ""
     assert run(demo_root / "m08" / "m08_sad_1.wav")[1].count("hint") == 0
 
 
@@ -138,7 +142,7 @@ def test_csv_has_a_row_a_file(run, folder, tmp_path):
     assert run("--csv", tmp_path / "made" / "table.csv", folder)[0] == 1
     with (tmp_path / "made" / "table.csv").open(newline="", encoding="utf8") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["file", "emotion", *(f"p_{label}" for label in LABELS), "error"]
+    assert list(rows[0]) == ["file", "emotion", *(f"p_{label}" for label in LABELS), "hints", "error"]
     assert len(rows) == 5
     for row, item in zip(rows, answers(run("--json", folder)[1]), strict=True):
         assert row["file"] == item["file"] and row["error"] == item.get("error", "")
@@ -164,7 +168,7 @@ def test_label_sets_hold_what_is_as_probable_as_the_threshold(run, zoo, folder, 
         sizes.append(sum(len(item["set"]) for item in result))
         with (tmp_path / "table.csv").open(newline="", encoding="utf8") as file:
             rows = list(csv.DictReader(file))
-        assert list(rows[0])[-2:] == ["set", "error"]
+        assert list(rows[0])[-3:] == ["set", "hints", "error"]
         assert [row["set"] for row in rows if not row["error"]] == ["|".join(item["set"]) for item in result]
         assert {row["set"] for row in rows if row["error"]} == {""}
     assert sizes[0] <= sizes[1]

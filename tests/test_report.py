@@ -177,6 +177,7 @@ def test_the_matrix_of_the_same_config_is_taken_up_from_its_own_folder(copy):
 
 
 def test_what_spoils_a_number_stands_above_it(copy):
+    change(copy, verdict="better than guessing")
     assert shown(copy).values("class")[0] == "good" and model_card.can_be_quoted(read(copy))
     assert model_card.warnings(read(copy)) == ["Trained on synthetic voices."]
     protocol = read(copy).metrics["protocol"]
@@ -195,6 +196,18 @@ def test_what_spoils_a_number_stands_above_it(copy):
     assert document.values("class")[0] == "bad" and "leak scaler test clips 7" in document.text
     assert "do not quote it" in document.text[: document.text.index("How it was tested")]
     assert "Leakage audit: leaks" in (copy / report.CARD).read_text(encoding="utf8")
+
+
+def test_abstaining_is_advised_only_where_confidence_ranks_the_answers(copy):
+    change(copy, confidence_ranks={"ranks": True, "quarter": 0.62, "all": 0.45, "n_clips": 18})
+    document = shown(copy)
+    assert "The most confident quarter of the answers is right for 62 % (all: 45 %)." in document.text
+    assert "With predict.py --abstain-below" in document.text
+    change(copy, confidence_ranks={"ranks": False, "quarter": 0.4, "all": 0.45, "n_clips": 18})
+    document = shown(copy)
+    sentence = "Confidence does not rank the answers on this data: do not use --abstain-below."
+    assert sentence in document.text and document.text.count("--abstain-below") == document.text.count(sentence)
+    assert sentence in (copy / report.CARD).read_text(encoding="utf8")
 
 
 def test_it_is_made_without_tensorflow_and_twice_the_same(copy):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toy import dataset
 
-from evaluation.scores.selective import abstaining, errors, risk_coverage
+from evaluation.scores.selective import abstaining, errors, ranking, ranking_sentence, risk_coverage
 
 TRUTH = np.array([0, 0, 1, 1, 0])
 PROBABILITIES = np.array([[0.9, 0.1], [0.8, 0.2], [0.8, 0.2], [0.4, 0.6], [0.45, 0.55]])  # third and last wrong
@@ -48,3 +48,17 @@ def test_the_most_confident_errors_come_first():
     assert errors(data, np.eye(3)[data.truth]) == []
     del data.facts["path"]
     assert {row["path"] for row in errors(data, probabilities)} == {""}
+
+
+def test_the_most_confident_quarter_by_hand():
+    """Of five clips two are the quarter; the second and the third have equal probabilities, so they are three."""
+    assert ranking(TRUTH, PROBABILITIES) == {"ranks": True, "quarter": 2 / 3, "all": 3 / 5, "n_clips": 3}
+    worse = ranking(1 - TRUTH, PROBABILITIES)
+    assert worse == {"ranks": False, "quarter": 1 / 3, "all": 2 / 5, "n_clips": 3}
+    assert ranking_sentence(worse).endswith("do not use --abstain-below.")
+
+
+def test_equal_probabilities_rank_nothing_and_without_errors_nothing_is_left_to_rank():
+    equal = np.tile([0.75, 0.25], (5, 1))
+    assert ranking(TRUTH, equal) == {"ranks": False, "quarter": 0.6, "all": 0.6, "n_clips": 5}
+    assert ranking(np.zeros(5, int), equal)["ranks"] is True

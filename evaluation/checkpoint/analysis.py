@@ -14,7 +14,7 @@ from utils.plots import scores as score_plots
 
 
 def scores(data: Dataset, probabilities: np.ndarray, *, seed: int) -> dict[str, Any]:
-    """Return ``conformal``, ``abstaining`` and ``subgroups`` of metrics.json.
+    """Return ``conformal``, ``abstaining``, ``confidence_ranks`` and ``subgroups`` of metrics.json.
 
     Args:
         data: the n clips that were tested.
@@ -24,6 +24,7 @@ def scores(data: Dataset, probabilities: np.ndarray, *, seed: int) -> dict[str, 
     return {
         "conformal": conformal.scores(data.truth, probabilities, data.speakers),
         "abstaining": selective.abstaining(data.truth, probabilities),
+        "confidence_ranks": selective.ranking(data.truth, probabilities),
         "subgroups": subgroups.scores(data, probabilities.argmax(axis=1), seed=seed),
     }
 
@@ -79,8 +80,10 @@ def lines(metrics: Mapping[str, Any]) -> list[str]:
     Args:
         metrics: content of metrics.json.
     """
-    half = next(row for row in reversed(metrics["abstaining"]) if row["coverage"] >= 0.5)
-    out = ["", f"most certain half  {half['accuracy']:.1%} right, top probability {half['below']:.2f} or more"]
+    out = ["", selective.ranking_sentence(metrics["confidence_ranks"])]
+    if metrics["confidence_ranks"]["ranks"]:
+        half = next(row for row in reversed(metrics["abstaining"]) if row["coverage"] >= 0.5)
+        out.append(f"most certain half  {half['accuracy']:.1%} right, top probability {half['below']:.2f} or more")
     if sets := metrics["conformal"].get("0.9"):
         whose = "unseen" if metrics["protocol"]["speaker_disjoint"] else "seen"
         held = f"hold the truth of {sets['coverage']:.1%} of {whose} speakers' clips, {sets['mean_size']:.1f} labels"

@@ -8,7 +8,7 @@ import numpy as np
 from evaluation.checkpoint import analysis
 from evaluation.checkpoint.outcome import Outcome
 from evaluation.checkpoint.protocol import EvaluationProtocol, Protocol
-from evaluation.scores import metrics, significance
+from evaluation.scores import guessing, metrics, significance
 from evaluation.splits.folds import Fold, holdout
 from models.common import EmotionModel
 from models.speaker_offset import score_statistics
@@ -17,28 +17,31 @@ from utils.dataset import Dataset
 
 
 def scores(data: Dataset, config: Config, outcome: Outcome, protocol: Protocol | EvaluationProtocol) -> dict[str, Any]:
-    """Return the content of metrics.json, but for ``audit`` and ``holdout``.
+    """Return the content of metrics.json that a run and an evaluation have in common.
 
     Returns:
-        name, labels, protocol, n_clips, n_speakers, uar, uar_ci95 [lo, hi], uar_ci95_informative, uar_fold_mean, the
-        scores of ``metrics.scores``, folds [{name, test_speakers, n_clips, uar, accuracy}], by_information,
-        calibration, adaptation (``models.speaker_offset``), what ``analysis.scores`` adds (subgroups, conformal, ...),
-        and seconds.
+        name, labels, protocol, n_clips, n_speakers, uar, uar_ci95 [lo, hi], uar_ci95_informative, chance, verdict
+        (``guessing.verdict``), uar_fold_mean, the scores of ``metrics.scores``, folds [{name, test_speakers, n_clips,
+        uar, accuracy}], by_information, calibration, adaptation (``models.speaker_offset``), what ``analysis.scores``
+        adds (subgroups, conformal, ...), and seconds.
     """
     part, probabilities = data[outcome.tested], outcome.probabilities[outcome.tested]
     pooled = metrics.scores(part.truth, probabilities, data.labels)
     predicted = probabilities.argmax(axis=1)
     interval = significance.uar_interval(part.truth, predicted, part.speakers, len(data.labels), seed=config.seed)
     folds = [_fold_scores(data, fold, outcome.probabilities) for fold in outcome.folds]
+    uar, chance = pooled.pop("uar"), guessing.chance(part.truth)
     return {
         "name": config.name,
         "labels": list(data.labels),
         "protocol": protocol.as_json(),
         "n_clips": len(part),
         "n_speakers": len(set(part.speakers.tolist()) - {""}),
-        "uar": pooled.pop("uar"),
+        "uar": uar,
         "uar_ci95": [interval.lo, interval.hi],
         "uar_ci95_informative": interval.informative,
+        "chance": chance,
+        "verdict": guessing.verdict(uar, interval, chance),
         "uar_fold_mean": float(np.mean([fold["uar"] for fold in folds])),
         **pooled,
         "folds": folds,

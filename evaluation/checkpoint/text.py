@@ -7,7 +7,7 @@ from typing import Any
 from evaluation.checkpoint import analysis, protocol
 from evaluation.checkpoint.metrics_json import uar_text
 from evaluation.leakage.text import verdict_line
-from evaluation.scores import glossary
+from evaluation.scores import glossary, guessing, speaker_emotions
 
 
 def text(scored: Mapping[str, Any]) -> str:
@@ -19,9 +19,11 @@ def text(scored: Mapping[str, Any]) -> str:
         f"{scored['n_clips']} clips, {scored['n_speakers']} speakers, validation: {stated['validation']}",
         "",
         f"UAR                {uar_text(scored)}",
+        _score("chance", scored["chance"], guessing.remark(scored)),
         *(_score(key, scored[key]) for key in ("accuracy", "macro_f1", "weighted_f1")),
         _score("ece", scored["ece"], _temperature_note(scored["calibration"])),
         *([verdict_line(scored["audit"])] if "audit" in scored else []),  # an evaluation trains nothing
+        *_training_data(scored),
         *analysis.lines(scored),
     ]
     known = {name: value for name, value in scored["by_information"].items() if value is not None}
@@ -37,6 +39,13 @@ def text(scored: Mapping[str, Any]) -> str:
 def _score(metric: str, value: float, remark: str = "") -> str:
     """A number with its name and what it is."""
     return f"{glossary.name(metric):<19}{value:.3f}  {remark or glossary.TERMS[metric].brief}"
+
+
+def _training_data(scored: Mapping[str, Any]) -> list[str]:
+    """What the training data lacks; of an evaluation nothing."""
+    sentences = [speaker_emotions.warning(scored), speaker_emotions.missing_sentence(scored)]
+    lines = [line for sentence in sentences for line in textwrap.wrap(sentence, 80)]
+    return ["", *lines] if lines else []
 
 
 def _temperature_note(calibration: Mapping[str, Any] | None) -> str:

@@ -17,7 +17,8 @@ from evaluation.checkpoint.outcome import Outcome
 from evaluation.checkpoint.protocol import EvaluationProtocol
 from evaluation.checkpoint.text import text
 from evaluation.leakage import record, rules, training_set
-from evaluation.scores import conformal
+from evaluation.scores import conformal, speaker_emotions
+from evaluation.splits.folds import holdout
 from models.common import EmotionModel
 from utils import plots
 from utils.config import Config
@@ -54,6 +55,7 @@ def write(
         data, config, outcome.folds, limit=limit, **{"validation": outcome.validation} | outcome.protocol_notes
     )
     scored = scores(data, config, outcome, stated)
+    scored |= speaker_emotions.scores(data[holdout(data, config.split.model_dump())[0]])
     if held_out := holdout_scores(data, config, model):
         scored["holdout"] = held_out
     tables = [*outcome.used, record.fitted(model, data, record.SHIPPED)]

@@ -7,6 +7,7 @@ from evaluation.checkpoint.finished import Finished
 from evaluation.checkpoint.metrics_json import uar_text
 from evaluation.checkpoint.protocol import read as read_protocol
 from evaluation.pages import html
+from evaluation.scores import guessing, selective, speaker_emotions
 
 INTENDED = (
     "Research and teaching on speech emotion recognition, and comparing models on the same clips and folds.",
@@ -41,10 +42,12 @@ def warnings(run: Finished) -> list[str]:
     """Return what must be known before the number is quoted."""
     protocol, audit = run.metrics["protocol"], run.metrics.get("audit") or {}
     texts = [
+        guessing.sentence(run.metrics, run.chance) if run.metrics.get("verdict") == guessing.NO_BETTER else "",
         f"A trial on {protocol['limit']} clips per class, not a result." if protocol.get("limit") else "",
         "Settings were chosen by the score on these same speakers: quote the score on the held-out ones."
         if protocol.get("tuned")
         else "",
+        speaker_emotions.warning(run.metrics),
         "The audit found a leak: the score is too high; do not quote it." if audit.get("verdict") == "leaks" else "",
         *(f"{note[0].upper()}{note[1:]}." for note in run.card.get("notes", [])),
     ]
@@ -79,6 +82,8 @@ def limits(run: Finished) -> list[str]:
         f"It names one of {len(metrics['labels'])} labels, {', '.join(metrics['labels'])}, for any recording. A label "
         "says which emotion was acted or annotated, not what a person feels.",
     ]
+    if missing := speaker_emotions.missing_sentence(metrics):
+        out.append(missing)
     if not metrics["uar_ci95_informative"]:
         out.append(f"{metrics['n_speakers']} known speakers are too few for a meaningful interval.")
     worst = (metrics.get("subgroups") or {}).get("speaker", {})
@@ -93,6 +98,8 @@ def limits(run: Finished) -> list[str]:
         out.append(
             f"Label sets asked to hold the truth of 90 % hold it of {100 * sets['lowest']:.0f} % for one speaker."
         )
+    if not (ranking := metrics.get("confidence_ranks", {"ranks": True}))["ranks"]:
+        out.append(selective.ranking_sentence(ranking))
     return [*out, *warnings(run)]
 
 
@@ -112,6 +119,7 @@ def text(run: Finished) -> str:
         protocol=read_protocol(metrics["protocol"]).describe(),
         promise=promise(metrics["protocol"]),
         uar=uar_text(metrics),
+        guessing=guessing.sentence(metrics, run.chance),
         evaluations=evaluations,
         limits=limits(run),
         licences=run.licences("corpora", "features", "models"),

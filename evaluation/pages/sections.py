@@ -13,7 +13,7 @@ from evaluation.checkpoint.finished import Finished
 from evaluation.checkpoint.protocol import read as read_protocol
 from evaluation.pages import excerpts, html, model_card
 from evaluation.pages.html import Section
-from evaluation.scores import glossary
+from evaluation.scores import glossary, guessing, selective
 
 WORDS = html.macros("report.html.jinja")
 PARTS = html.macros("parts.html.jinja")
@@ -39,6 +39,7 @@ def head(run: Finished) -> Markup:
         protocol=read_protocol(protocol).describe(),
         promise=model_card.promise(protocol),
         recipe=model_card.recipe(run),
+        guessing=guessing.sentence(run.metrics, run.chance),
         honest=model_card.can_be_quoted(run),
         warnings=model_card.warnings(run),
     )
@@ -99,17 +100,23 @@ def other_clips(run: Finished) -> Section | None:
     """Return the scores on other clips (``evaluate.py``)."""
     evaluations = []
     for folder, metrics in run.evaluations():
-        lo, hi = metrics["uar_ci95"]
+        (lo, hi), chance = metrics["uar_ci95"], metrics.get("chance", 1 / len(metrics["labels"]))
+        meaning = f"95 % interval [{lo:.3f}, {hi:.3f}]. {guessing.sentence(metrics, chance)}"
         evaluations.append({
             "name": folder.name,
             "folder": folder,
             "protocol": read_protocol(metrics["protocol"]).describe(),
-            "uar_figures": [
-                (glossary.name("uar"), html.number(metrics["uar"]), f"95 % interval [{lo:.3f}, {hi:.3f}].")
-            ],
-            "metrics": metrics | {"chance": 1 / len(metrics["labels"])},
+            "uar_figures": [(glossary.name("uar"), html.number(metrics["uar"]), meaning)],
+            "metrics": metrics | {"chance": chance},
+            "ranking": _ranking(metrics),
         })  # fmt: skip
     return Section("On other recordings", WORDS.other_clips(evaluations=evaluations)) if evaluations else None
+
+
+def _ranking(metrics: Mapping[str, Any]) -> str:
+    """Return whether confidence ranks the answers, "" of a run that an older version wrote."""
+    ranking = metrics.get("confidence_ranks")
+    return selective.ranking_sentence(ranking) if ranking else ""
 
 
 def groups(run: Finished) -> Section | None:
@@ -132,18 +139,17 @@ def _interval(ends: Sequence[float] | None) -> str | None:
 def calibration(run: Finished) -> Section:
     """Return how well its probabilities match its accuracy."""
     metrics, changes = run.metrics, run.metrics.get("calibration") or {}
+    answered = metrics.get("abstaining") if metrics.get("confidence_ranks", {}).get("ranks", True) else ()
     before_and_after = [
         (glossary.name(key), changes[key]["before"], changes[key]["after"])
         for key in ("ece", "brier", "log_loss") if changes
     ]  # fmt: skip
-    abstaining = [
-        (f"{row['coverage']:.0%}", row["below"], row["n_clips"], row["accuracy"])
-        for row in metrics.get("abstaining") or ()
-    ]
+    abstaining = [(f"{row['coverage']:.0%}", row["below"], row["n_clips"], row["accuracy"]) for row in answered or ()]
     content = WORDS.calibration(
         run=run,
         metrics=metrics | {"temperature": changes.get("temperature")},
         before_and_after=before_and_after,
+        ranking=_ranking(metrics),
         abstaining=abstaining,
         label_sets=_label_sets(metrics.get("conformal") or {}),
     )

@@ -35,7 +35,7 @@ TERMS = {
         "mean over folds of the UAR of each",
         "Many papers report this one. Where a fold lacks an emotion, its UAR is the mean over the others.",
     ),
-    "chance": Term("guessing", "UAR of an emotion drawn at random", "One over the number of emotions."),
+    "chance": Term("guessing", "UAR of an emotion drawn at random", "One over the number of emotions tested."),
     "accuracy": Term(
         "accuracy",
         "share of clips named right",
@@ -92,6 +92,7 @@ TERMS = {
     "below": Term("--abstain-below", "top probability below which no emotion is named"),
     "n_clips": Term("clips", "number of clips tested"),
     "n_speakers": Term("speakers", "number of speakers tested"),
+    "n_training_speakers": Term("training speakers", "number of known speakers that the model was trained on"),
     "n_classes": Term(
         "emotions", "number of emotions that the clips of the group have", "With fewer emotions it is another task."
     ),

@@ -8,6 +8,7 @@ from utils.dataset import Dataset
 
 STEPS = tuple(n / 10 for n in range(10, 0, -1))  # shares of the clips answered
 ERRORS = 20
+QUARTER = 0.25
 
 
 class Abstaining(TypedDict):
@@ -24,6 +25,22 @@ class Abstaining(TypedDict):
     below: float
     n_clips: int
     accuracy: float
+
+
+class Ranking(TypedDict):
+    """Whether the answers of the highest probability are right more often than all answers.
+
+    Keys:
+        ranks: whether they are; also where all answers are right, and nothing is left to rank.
+        quarter: accuracy of the most confident quarter of the clips, 0 to 1.
+        all: accuracy of all clips, 0 to 1.
+        n_clips: clips in the quarter; more than a quarter where top probabilities are equal.
+    """
+
+    ranks: bool
+    quarter: float
+    all: float
+    n_clips: int
 
 
 class ConfidentError(TypedDict):
@@ -75,21 +92,40 @@ def abstaining(truth: np.ndarray, probabilities: np.ndarray) -> list[Abstaining]
         truth: (n,) class index.
         probabilities: (n, C).
     """
+    return [_answered(truth, probabilities, share) for share in STEPS]
+
+
+def ranking(truth: np.ndarray, probabilities: np.ndarray) -> Ranking:
+    """Return whether confidence ranks the answers; arguments as of ``abstaining``."""
+    whole, quarter = (_answered(truth, probabilities, share) for share in (1.0, QUARTER))
+    ranks = quarter["accuracy"] > whole["accuracy"] or whole["accuracy"] == 1
+    return {"ranks": ranks, "quarter": quarter["accuracy"], "all": whole["accuracy"], "n_clips": quarter["n_clips"]}
+
+
+def ranking_sentence(ranking: Ranking) -> str:
+    """Return in words whether confidence ranks the answers.
+
+    >>> ranking_sentence({"ranks": True, "quarter": 0.62, "all": 0.45, "n_clips": 50})
+    'The most confident quarter of the answers is right for 62 % (all: 45 %).'
+    """
+    if not ranking["ranks"]:
+        return "Confidence does not rank the answers on this data: do not use --abstain-below."
+    shares = f"{100 * ranking['quarter']:.0f} % (all: {100 * ranking['all']:.0f} %)"
+    return f"The most confident quarter of the answers is right for {shares}."
+
+
+def _answered(truth: np.ndarray, probabilities: np.ndarray, share: float) -> Abstaining:
+    """Return the threshold by which this share of the clips, or a little more, is answered."""
     confidence = probabilities.max(axis=1)
     hit, ordered = probabilities.argmax(axis=1) == truth, np.sort(confidence)[::-1]
-    rows = []
-    for share in STEPS:
-        below = ordered[int(np.ceil(round(share * len(ordered), 9))) - 1]
-        answered = confidence >= below
-        rows.append(
-            Abstaining(
-                coverage=float(answered.mean()),
-                below=float(below),
-                n_clips=int(answered.sum()),
-                accuracy=float(hit[answered].mean()),
-            )
-        )
-    return rows
+    below = ordered[int(np.ceil(round(share * len(ordered), 9))) - 1]
+    answered = confidence >= below
+    return Abstaining(
+        coverage=float(answered.mean()),
+        below=float(below),
+        n_clips=int(answered.sum()),
+        accuracy=float(hit[answered].mean()),
+    )
 
 
 def errors(data: Dataset, probabilities: np.ndarray, *, most: int = ERRORS) -> list[ConfidentError]:

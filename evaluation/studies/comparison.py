@@ -11,6 +11,7 @@ import numpy as np
 from evaluation.checkpoint import predictions as predictions_csv
 from evaluation.checkpoint import protocol
 from evaluation.checkpoint.predictions import Predictions
+from evaluation.scores import guessing
 from evaluation.scores.significance import FEWEST, Difference, holm, mcnemar, uar_difference
 from utils import plots
 from utils.plots.comparison import comparison as comparison_plot
@@ -31,6 +32,7 @@ class Row(TypedDict):
         p_mcnemar: of McNemar's test over clips; None of the first.
         seeds, uar_sd: number of runs and standard deviation of their UAR; None of a single run.
         n_classes: number of emotions.
+        chance, verdict: of metrics.json; None of a run of an older version, ``verdict`` also of several seeds.
         protocol: in words.
     """
 
@@ -51,6 +53,8 @@ class Row(TypedDict):
     seeds: int | None
     uar_sd: float | None
     n_classes: int
+    chance: float | None
+    verdict: str | None
     protocol: str
 
 
@@ -116,7 +120,7 @@ def over_seeds(rows: Sequence[Row]) -> list[Row]:
     summaries = []
     for name, runs in by_name.items():
         means = {key: float(np.mean([run[key] for run in runs])) for key in ("uar", "accuracy", "macro_f1", "seconds")}
-        same = {key: runs[0][key] for key in ("n_clips", "n_speakers", "n_classes", "protocol")}
+        same = {key: runs[0][key] for key in ("n_clips", "n_speakers", "n_classes", "chance", "protocol")}
         spread = float(np.std([run["uar"] for run in runs], ddof=1)) if len(runs) > 1 else None
         summary = dict.fromkeys(COLUMNS) | same | means | {"name": name, "seeds": len(runs), "uar_sd": spread}
         summaries.append(summary)
@@ -149,10 +153,19 @@ def lines(rows: Sequence[Row]) -> list[str]:
     out = text_table(("run", "UAR", "[95 % interval]", "accuracy", "macro F1", "seconds"), map(_cells, runs))
     out += [_difference_text(row, runs[0]["name"]) for row in runs[1:] if row["difference"] is not None]
     out += map(_seeds_text, summaries)
+    out += _guessing_lines(runs)
     if min(row["n_speakers"] for row in runs) < FEWEST:
         out.append(f"intervals and p over fewer than {FEWEST} speakers mean little")
     protocols = _protocols(runs)
     return out + [f"all {protocol}" if len(protocols) == 1 else protocol for protocol in protocols]
+
+
+def _guessing_lines(runs: Sequence[Row]) -> list[str]:
+    levels = [row["chance"] for row in runs if row["chance"] is not None]
+    if not levels:
+        return []
+    no_better = ", ".join(row["name"] for row in runs if row["verdict"] == guessing.NO_BETTER)
+    return [f"guessing has a UAR of {levels[0]:.3f}{f'; no better than guessing: {no_better}' if no_better else ''}"]
 
 
 def _cells(row: Row) -> list[str]:

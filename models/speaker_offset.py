@@ -2,9 +2,10 @@
 
 For one voice a model leans towards some emotions. The offset is the mean of the speaker's centred log-probabilities
 less that of the training speakers. It is subtracted before the next answer. If all the clips show the same emotion,
-their mean is that emotion and must not be subtracted. So the offset is multiplied by ``variety``: how much the clips
-differ from one another, from 0 (as little as clips of one speaker in one emotion) to 1 (as much as those of one speaker
-in all emotions), measured on training speakers. It is also shrunk by n / (n + 5) for n clips, as in ``moments.shrunk``.
+their mean is that emotion and must not be subtracted. So the offset is multiplied by the square of ``variety``: how
+much the clips differ from one another, from 0 (as little as clips of one speaker in one emotion) to 1 (as much as those
+of one speaker in all emotions), measured on training speakers. It is also shrunk by n / (n + 5) for n clips, as in
+``moments.shrunk``.
 
 numpy alone, for prediction.
 """
@@ -105,7 +106,7 @@ def speaker_offset(
     if n > 1 and not mixed:
         explained = _spread(scores, [np.arange(n)]) - statistics["within"]
         variety = float(np.clip(explained / max(statistics["total"] - statistics["within"], 1e-9), 0, 1))
-    share = variety * n / (n + SHRINKAGE_CLIPS)
+    share = variety**2 * n / (n + SHRINKAGE_CLIPS)
     return SpeakerOffset(share * (scores.mean(axis=0) - np.array(statistics["mean"])), variety, n)
 
 

@@ -36,7 +36,7 @@ def test_the_offset_of_a_speaker_is_recovered_and_its_removal_helps():
         offset = speaker_offset(probabilities[mine], statistics)
         n = mine.sum()
         assert offset.variety > 0.6 and offset.clips == n and not offset.note
-        np.testing.assert_allclose(offset.values / (offset.variety * n / (n + 5)), leaning, atol=0.45)
+        np.testing.assert_allclose(offset.values / (offset.variety**2 * n / (n + 5)), leaning, atol=0.45)
         before.append(scored(truth[mine], probabilities[mine]))
         after.append(scored(truth[mine], shifted(probabilities[mine], offset)))
     assert np.mean(after) > np.mean(before) + 0.05

@@ -26,7 +26,7 @@ class Hint(TypedDict):
 
 class AnswerJson(TypedDict, total=False):
     """A line of --json: ``file`` and ``error``, or ``file``, ``emotion`` (None if none is named), ``probabilities``,
-    ``hints``, and if asked for ``set`` (labels) and ``reason``.
+    ``hints``, ``warning`` ("" if none), and if asked for ``set`` (labels) and ``reason``.
     """
 
     file: str
@@ -34,6 +34,7 @@ class AnswerJson(TypedDict, total=False):
     emotion: str | None
     probabilities: Mapping[str, float]
     hints: list[Hint]
+    warning: str
     set: list[str]
     reason: str
 
@@ -78,7 +79,8 @@ class DecisionRule:
 class Answer:
     """The answer for one file: probabilities by label, or the error (the rest is then not asked for).
 
-    ``hints`` say in what it is unlike the training clips (``prediction.out_of_domain``).
+    ``hints`` say in what it is unlike the training clips, ``warning`` that it is too unlike, "" where it is not
+    (``prediction.out_of_domain``).
     """
 
     file: str
@@ -86,6 +88,7 @@ class Answer:
     error: str = ""
     rule: DecisionRule = DecisionRule()
     hints: Sequence[Hint] = ()
+    warning: str = ""
 
     @property
     def top(self) -> str:
@@ -120,18 +123,19 @@ class Answer:
         return sorted(self.probabilities, key=self.probabilities.get, reverse=True)
 
     def line(self) -> str:
-        """Return all of it in words, the most probable first; a line for each hint follows."""
+        """Return all of it in words, the most probable first; a line for the warning and each hint follows."""
         label_set = f"  {{{', '.join(self.label_set)}}}" if self.rule.gives_sets else ""
         ranked = "  ".join(f"{label} {self.probabilities[label]:.2f}" for label in self.ranked)
         hints = "".join(f"\n  hint: {hint['text']}" for hint in self.hints)
-        return f"{self.file}: {self.headline}{label_set}  {ranked}{hints}"
+        warning = f"\n  warning: {self.warning}" if self.warning else ""
+        return f"{self.file}: {self.headline}{label_set}  {ranked}{warning}{hints}"
 
     def as_json(self) -> AnswerJson:
         """Return what --json prints."""
         if self.error:
             return {"file": self.file, "error": self.error}
         line: AnswerJson = {"file": self.file, "emotion": self.emotion or None, "probabilities": self.probabilities}
-        line |= {"hints": list(self.hints)}
+        line |= {"hints": list(self.hints), "warning": self.warning}
         line |= {"set": self.label_set} if self.rule.gives_sets else {}
         return line | ({"reason": self.reason} if self.reason else {})
 
@@ -155,20 +159,24 @@ def write_csv(path: Path, answers: Sequence[Answer], labels: Sequence[str], rule
 
 
 def csv_text(answers: Sequence[Answer], labels: Sequence[str], rule: DecisionRule) -> str:
-    """Return ``file,emotion,p_<label>...,hints,error``; before ``hints``, if asked for, ``set`` (a|b) and ``reason``.
+    """Return ``file,emotion,p_<label>...,hints,warning,error``; before ``hints``, if asked for, ``set`` and ``reason``.
 
-    ``hints`` holds their texts, joined by "; ".
+    The labels of ``set`` are joined by "|", the texts of ``hints`` by "; ".
     """
     optional = ["set"] * rule.gives_sets + ["reason"] * bool(rule.abstain_below)
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(["file", "emotion", *(f"p_{label}" for label in labels), *optional, "hints", "error"])
+    writer.writerow(["file", "emotion", *(f"p_{label}" for label in labels), *optional, "hints", "warning", "error"])
     for answer in answers:
         if answer.error:
-            writer.writerow([answer.file, *("" for _ in ["emotion", *labels, *optional, "hints"]), answer.error])
+            writer.writerow(
+                [answer.file, *("" for _ in ["emotion", *labels, *optional, "hints", "warning"]), answer.error]
+            )
             continue
         cells = ["|".join(answer.label_set)] if rule.gives_sets else []
         cells += [answer.reason] * bool(rule.abstain_below)
         hints = "; ".join(hint["text"] for hint in answer.hints)
-        writer.writerow([answer.file, answer.emotion, *map(answer.probabilities.get, labels), *cells, hints, ""])
+        writer.writerow(
+            [answer.file, answer.emotion, *map(answer.probabilities.get, labels), *cells, hints, answer.warning, ""]
+        )
     return text.getvalue()

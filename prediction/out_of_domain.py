@@ -7,7 +7,7 @@ shipped with the model; so would nearest neighbours, which detected both in fewe
 of the training clips exceed when their speaker is left out of the statistics: the user's speakers are unseen too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, TypedDict
 
 import numpy as np
@@ -33,6 +33,9 @@ HINTS = {  # measure, end of the range: the hint and its text
     ("crest_db", "low"): ("clipped", "peaks {value:.0f} dB over speech, trained on {low:.0f} or more"),
     ("distance", "high"): ("unfamiliar", "features {value:.2f} away, 99 % of unseen speakers within {high:.2f}"),
 }  # fmt: skip
+WARNING = "unlike anything the model learned: this answer means little; {}training on your own recordings would help"
+ENROL, ADAPT = "20 clips of this speaker (--enroll)", "scaling by the channel's own voice (--adapt)"
+SEVERAL = 2  # hints from which a clip is that much unlike
 
 
 class TrainingRanges(TypedDict):
@@ -96,6 +99,31 @@ def clip_hints(
         (of_clip,) = hints(member.get("familiar"), [clip], {name: np.array([v]) for name, v in measures.items()})
         by_name = {hint["hint"]: hint for hint in of_clip} | by_name
     return list(by_name.values())
+
+
+def is_unfamiliar(card: Mapping[str, Any], features: np.ndarray | Sequence[np.ndarray]) -> bool:
+    """Return whether features alone, as of ``clip_hints``, are unlike those of the training clips."""
+    return bool(clip_hints(card, features, [{}] * len(card.get("members", [card]))))
+
+
+def warning(hints: Sequence[Hint], remedy: str = "") -> str:
+    """Return the warning for a clip, "" unless it is "unfamiliar" or has two or more hints.
+
+    Args:
+        hints: of the clip.
+        remedy: ENROL or ADAPT, where the model can be adapted to the speaker and is not yet.
+    """
+    return warning_text(remedy) if is_warned({hint["hint"] for hint in hints}) else ""
+
+
+def is_warned(names: Set[str]) -> bool:
+    """Return whether a clip with hints of these names gets a warning."""
+    return len(names) >= SEVERAL or "unfamiliar" in names
+
+
+def warning_text(remedy: str = "") -> str:
+    """Return the words of the warning; ``remedy`` as of ``warning``."""
+    return WARNING.format(f"{remedy} or " if remedy else "")
 
 
 def hints(

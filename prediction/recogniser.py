@@ -10,7 +10,7 @@ import numpy as np
 from prediction import batch, card_text, timeline
 from prediction.answers import Answer, DecisionRule
 from prediction.extractor import Extractor, Reading
-from prediction.out_of_domain import clip_hints
+from prediction.out_of_domain import ENROL, clip_hints, warning
 from prediction.predictor import Predictor, SpeakerStatistics
 from prediction.timeline_files import LiveEntry, Timeline
 from prediction.timeline_settings import DEFAULT_SETTINGS, TimelineSettings
@@ -117,6 +117,7 @@ class Recogniser:
         """Yield an answer for each file that was read; the model is asked once for all of them."""
         readings = list(readings)
         features = [reading.features for reading in readings if not reading.error]
+        remedy = ENROL if self.predictor.adapts and speaker is None else ""
         rows = iter(self.predictor.probabilities(features, speaker) if features else ())
         for reading in readings:
             if reading.error:
@@ -124,7 +125,7 @@ class Recogniser:
             else:
                 hints = clip_hints(self.card, reading.features, reading.channel)
                 by_label = {label: round(float(p), 6) for label, p in zip(self.labels, next(rows), strict=True)}
-                yield Answer(reading.file, by_label, rule=rule, hints=hints)
+                yield Answer(reading.file, by_label, rule=rule, hints=hints, warning=warning(hints, remedy))
 
     def rule(self, coverage: float | None = None, abstain_below: float = 0.0) -> DecisionRule:
         """Return what answers say beside the probabilities.

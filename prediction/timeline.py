@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from prediction.out_of_domain import ADAPT, warning_text
 from prediction.predictor import Predictor, SpeakerStatistics
 from prediction.smoothing import HiddenMarkovModel, emotion_segments
 from prediction.timeline_files import ChannelTimeline, LiveEntry, Timeline, TimelineEntry
@@ -17,6 +18,7 @@ from utils.audio.voice_activity import VoiceActivity, speech_segments
 from utils.errors import ConfigError
 
 ADAPTATION_WINDOWS = 40  # of each channel, which measure its voice
+UNFAMILIAR_SHARE = 0.5  # of the windows judged; above it the channel gets a warning
 
 Report = Callable[[float, float], None]  # gets the seconds done and in all
 
@@ -63,6 +65,7 @@ def make_timeline(
     stream = open_file(recording)
     names = channel_names(settings.channels, stream.channels, title(recording))
     speakers = channel_speakers(recording, predictor, extract, settings) if settings.adapt else ()
+    remedy = ADAPT if predictor.adapts and not settings.adapt else ""
     stream = open_file(recording) if settings.adapt else stream  # an open file has one position, now at its end
     detector = VoiceActivity(stream.rate, stream.channels)
     done: list[Hop] = []
@@ -80,7 +83,7 @@ def make_timeline(
         "adapted": settings.adapt,
         "labels": predictor.labels,
         "channels": [
-            _channel(name, done, channel, speech_segments(detector.flags[channel]), predictor.labels, settings)
+            _channel(name, done, channel, speech_segments(detector.flags[channel]), predictor.labels, settings, remedy)
             for channel, name in enumerate(names)
         ],
     }
@@ -135,17 +138,21 @@ def _channel(
     speech: list[tuple[float, float]],
     labels: Sequence[str],
     settings: TimelineSettings,
+    remedy: str,
 ) -> ChannelTimeline:
     times = np.array([[hop.start, hop.end] for hop in done]).reshape(-1, 2)
     probabilities = np.array([hop.probabilities[channel] for hop in done]).reshape(len(done), len(labels))
     answered = ~np.isnan(probabilities).any(axis=1)
     smooth = _smoother(labels, settings).smooth(probabilities)[answered] if answered.any() else probabilities[:0]
     times = times[answered]
+    unfamiliar = int(sum(hop.unfamiliar[channel] for hop in done))
     segments = emotion_segments(times, smooth, min_duration=settings.min_duration)
     return {
         "name": name,
         "speech": speech,
         "unusable": int(sum(hop.speaks[channel] for hop in done) - answered.sum()),
+        "unfamiliar": unfamiliar,
+        "warning": warning_text(remedy) if unfamiliar > UNFAMILIAR_SHARE * answered.sum() else "",
         "changes": [round(float(segment.start), 3) for segment in segments if segment.change],
         "spells": [entry(labels, s.start, s.end, s.probabilities, s.label) for s in segments],
         "hops": [entry(labels, start, end, row) for (start, end), row in zip(times, smooth, strict=True)],

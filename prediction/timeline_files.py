@@ -36,12 +36,15 @@ class ChannelTimeline(TypedDict):
     """One channel.
 
     ``speech``: start and end of speech, seconds; ``unusable``: windows with speech that could not be judged;
+    ``unfamiliar``: windows whose features are unlike those of the training clips; ``warning``: "" unless most are;
     ``changes``: seconds; ``spells``: segments of one emotion; ``hops``: all hops with speech, smoothed.
     """
 
     name: str
     speech: list[tuple[float, float]]
     unusable: int
+    unfamiliar: int
+    warning: str
     changes: list[float]
     spells: list[TimelineEntry]
     hops: list[TimelineEntry]
@@ -143,8 +146,16 @@ def textgrid_text(document: Timeline) -> str:
 
 
 def summary(document: Timeline) -> str:
-    """Return a line for the recording and one per channel: seconds of speech, share of each emotion, changes."""
+    """Return a line for the recording, then ``channel_lines``, a channel's warning below its own."""
     lines = [f"{document['file']}: {document['seconds']:.1f} s, {document['model']}"]
+    for channel, line in zip(document["channels"], channel_lines(document), strict=True):
+        lines += [f"  {line}", *([f"    warning: {channel['warning']}"] if channel["warning"] else [])]
+    return "\n".join(lines)
+
+
+def channel_lines(document: Timeline) -> list[str]:
+    """Return a line per channel: seconds of speech, share of each emotion, changes."""
+    lines = []
     for channel in document["channels"]:
         seconds = dict.fromkeys(document["labels"], 0.0)
         for segment in channel["spells"]:
@@ -155,8 +166,8 @@ def summary(document: Timeline) -> str:
         unusable = f"; {_count(channel['unusable'], 'window')} too quiet to judge" if channel["unusable"] else ""
         changes = _count(len(channel["changes"]), "change")
         words = ", ".join(shares) or "nothing to judge"
-        lines.append(f"  {channel['name']}: {spoken:.1f} s of speech, {changes}: {words}{unusable}")
-    return "\n".join(lines)
+        lines.append(f"{channel['name']}: {spoken:.1f} s of speech, {changes}: {words}{unusable}")
+    return lines
 
 
 def _count(number: int, word: str) -> str:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from prediction.extractor import ClipFeatures
+from prediction.out_of_domain import is_unfamiliar
 from prediction.predictor import Predictor, SpeakerStatistics
 from prediction.timeline_settings import TimelineSettings
 from utils.audio.stream import Stream, pieces
@@ -38,6 +39,7 @@ class Hop:
         samples: (n, channels) of its window; empty once it is judged.
         speaks: (channels,) bool.
         probabilities: (channels, classes); NaN where there is no speech or the window cannot be used.
+        unfamiliar: (channels,) bool, whether the window's features are unlike those of the training clips.
     """
 
     start: float
@@ -45,6 +47,7 @@ class Hop:
     samples: np.ndarray = field(repr=False)
     speaks: np.ndarray
     probabilities: np.ndarray | None = None
+    unfamiliar: np.ndarray | None = None
 
 
 def hops(stream: Stream, settings: TimelineSettings, detector: SpeechDetector) -> Iterator[Hop]:
@@ -82,7 +85,7 @@ def judged(
     speakers: Sequence[SpeakerStatistics | None] = (),
     batch: int = BATCH,
 ) -> Iterator[Hop]:
-    """Yield the hops with ``probabilities`` filled in and their samples gone, ``batch`` hops at a time.
+    """Yield the hops, ``batch`` at a time, with ``probabilities`` and ``unfamiliar`` filled in and their samples gone.
 
     Args:
         stream_hops: what ``hops`` yields.
@@ -122,10 +125,12 @@ def _with_probabilities(
 ) -> list[Hop]:
     for hop in waiting:
         hop.probabilities = np.full((len(hop.speaks), len(predictor.labels)), np.nan, np.float32)
+        hop.unfamiliar = np.zeros(len(hop.speaks), bool)
     for channel, by_place in features.items():
         rows = predictor.probabilities(list(by_place.values()), speakers[channel] if speakers else None)
-        for place, row in zip(by_place, rows, strict=True):
+        for (place, window), row in zip(by_place.items(), rows, strict=True):
             waiting[place].probabilities[channel] = row
+            waiting[place].unfamiliar[channel] = is_unfamiliar(predictor.card, window)
     return waiting
 
 

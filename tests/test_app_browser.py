@@ -147,8 +147,10 @@ def test_many_files_give_predicts_csv_and_what_is_no_sound_is_refused(browse, cl
     with page.expect_download() as download:
         page.get_by_role("button", name="Table of plain (CSV)").click()
     header, *rows = download.value.path().read_text(encoding="utf8").splitlines()
-    assert header == ",".join(["file", "emotion", *(f"p_{label}" for label in said["probabilities"]), "hints", "error"])
-    expected = [clip.name, said["emotion"], *map(str, said["probabilities"].values()), "", ""]
+    assert header == ",".join(
+        ["file", "emotion", *(f"p_{label}" for label in said["probabilities"]), "hints", "warning", "error"]
+    )
+    expected = [clip.name, said["emotion"], *map(str, said["probabilities"].values()), "", "", ""]
     assert ",".join(expected) in rows and any(row.startswith("notes.txt,,") for row in rows)
 
 

@@ -83,6 +83,26 @@ def test_the_distance_is_the_root_mean_square_of_standardised_features():
     assert result[0]["value"] == pytest.approx(4, abs=0.01) and result[0]["limit"] == round(training["distance"], 3)
 
 
+def test_the_warning_needs_unfamiliar_features_or_two_hints():
+    short, soft, far = ({"hint": hint, "value": 0, "limit": 1, "text": ""} for hint in ("short", "soft", "unfamiliar"))
+    assert [bool(out_of_domain.warning(hints)) for hints in ([], [short], [far], [short, soft])] == [0, 0, 1, 1]
+    without, enrol = out_of_domain.warning([far]), out_of_domain.warning([far], out_of_domain.ENROL)
+    assert "this answer means little; training on your own" in without
+    assert "20 clips of this speaker (--enroll) or training on your own recordings would help" in enrol
+
+
+def test_unseen_speakers_are_seldom_warned_of_and_noise_through_a_telephone_always(training):
+    def changed(wave):
+        noisy = gaussian_noise.augment(wave, RATE, rng(), snr_db=[0, 0])
+        return telephone.augment(noisy, RATE, rng())
+
+    shares = [
+        np.mean([out_of_domain.is_warned(hints) for hints in given(training, features, measures)])
+        for features, _, measures in (clips(8, 2), clips(4, 3, changed))
+    ]
+    assert shares[0] <= 0.02 and shares[1] > 0.9
+
+
 def test_a_range_needs_clips_and_leaves_out_what_was_not_measured():
     features, who, measures = clips(2, 4)
     assert out_of_domain.training_ranges(features[:19], who[:19], {k: v[:19] for k, v in measures.items()}) is None

@@ -98,7 +98,8 @@ def test_json_lines_are_as_promised(run, folder):
     assert set(result["broken.wav"]) == {"file", "error"} and str(folder) in result["broken.wav"]["error"]
     for name, item in result.items():
         if name not in ("broken.wav", "silent.wav"):
-            assert list(item) == ["file", "emotion", "probabilities", "hints"] and item["hints"] == []
+            assert list(item) == ["file", "emotion", "probabilities", "hints", "warning"]
+            assert item["hints"] == [] and item["warning"] == ""
             assert list(item["probabilities"]) == LABELS
             assert sum(item["probabilities"].values()) == pytest.approx(1, abs=1e-4)
             assert item["emotion"] == max(item["probabilities"], key=item["probabilities"].get)
@@ -124,7 +125,25 @@ def test_a_clip_unlike_the_training_clips_is_said_to_be(run, demo_root, tmp_path
         with (tmp_path / "table.csv").open(newline="", encoding="utf8") as file:
             (row,) = csv.DictReader(file)
         assert row["hints"] == "; ".join(said) and row["error"] == ""
+        warned = len(said) > 1 or "unfamiliar" in said[0]
+        assert row["warning"] == result["warning"] and bool(result["warning"]) == warned
+        assert [line.removeprefix("  warning: ") for line in out if "  warning: " in line] == [row["warning"]] * warned
     assert run(demo_root / "m08" / "m08_sad_1.wav")[1].count("hint") == 0
+
+
+def test_a_clip_unlike_anything_gets_a_warning_in_plain_words(run, zoo, demo_root, tmp_path):
+    wave, rate = soundfile.read(demo_root / "m08" / "m08_sad_1.wav", dtype="float32")
+    noise = np.random.default_rng(1).uniform(-0.9, 0.9, len(wave))
+    soundfile.write(tmp_path / "noise.wav", noise, rate)
+    (result,) = answers(run("--json", tmp_path / "noise.wav")[1])
+    assert result["warning"] == (
+        "unlike anything the model learned: this answer means little; 20 clips of this speaker (--enroll) or training "
+        "on your own recordings would help"
+    )
+    assert result["emotion"] == max(result["probabilities"], key=result["probabilities"].get)
+    enrolled = run("--json", "--enroll", demo_root / "m08", tmp_path / "noise.wav")[1]
+    assert "--enroll" not in answers(enrolled)[0]["warning"] and answers(enrolled)[0]["warning"]
+    assert "warning" not in run(demo_root / "m08" / "m08_sad_1.wav")[1]
 
 
 def test_a_model_that_knows_no_ranges_gives_no_hints(run, zoo, demo_root, tmp_path):
@@ -142,7 +161,7 @@ def test_csv_has_a_row_a_file(run, folder, tmp_path):
     assert run("--csv", tmp_path / "made" / "table.csv", folder)[0] == 1
     with (tmp_path / "made" / "table.csv").open(newline="", encoding="utf8") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["file", "emotion", *(f"p_{label}" for label in LABELS), "hints", "error"]
+    assert list(rows[0]) == ["file", "emotion", *(f"p_{label}" for label in LABELS), "hints", "warning", "error"]
     assert len(rows) == 5
     for row, item in zip(rows, answers(run("--json", folder)[1]), strict=True):
         assert row["file"] == item["file"] and row["error"] == item.get("error", "")
@@ -168,7 +187,7 @@ def test_label_sets_hold_what_is_as_probable_as_the_threshold(run, zoo, folder, 
         sizes.append(sum(len(item["set"]) for item in result))
         with (tmp_path / "table.csv").open(newline="", encoding="utf8") as file:
             rows = list(csv.DictReader(file))
-        assert list(rows[0])[-3:] == ["set", "hints", "error"]
+        assert list(rows[0])[-4:] == ["set", "hints", "warning", "error"]
         assert [row["set"] for row in rows if not row["error"]] == ["|".join(item["set"]) for item in result]
         assert {row["set"] for row in rows if row["error"]} == {""}
     assert sizes[0] <= sizes[1]

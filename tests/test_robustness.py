@@ -82,7 +82,7 @@ def answered(predicted) -> dict[str, Answers]:
 def test_rates_count_clips_and_not_hints():
     rates = robustness_study.hint_rates([{"noisy", "unfamiliar"}, {"noisy"}, set(), set()])
     assert (rates["hint_noisy"], rates["hint_unfamiliar"], rates["hint_narrow_band"]) == (0.5, 0.25, 0)
-    assert rates["hint_any"] == 0.5
+    assert rates["hint_any"] == 0.5 and rates["hint_warning"] == 0.25
 
 
 def test_every_condition_changes_the_wave_and_keeps_its_length():

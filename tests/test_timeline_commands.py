@@ -59,6 +59,20 @@ def test_a_timeline_is_four_files_and_each_channel_is_judged_for_itself(run, cal
     assert all(abs(sum(hop["probabilities"].values()) - 1) < 1e-3 for hop in agent["hops"])
 
 
+def test_a_channel_of_noise_gets_a_warning_and_the_voice_beside_it_does_not(run, call, tmp_path):
+    samples, rate = soundfile.read(call, dtype="float32")
+    noise = np.random.default_rng(1).normal(scale=samples.std(), size=len(samples)).astype(np.float32)
+    soundfile.write(tmp_path / "noisy.wav", np.stack([samples[:, 0], samples[:, 1] + noise], axis=1), rate)
+    status, out, _ = run("--timeline", "noisy.wav")
+    assert status == 0
+    made = json.loads((tmp_path / "noisy_timeline.json").read_text(encoding="utf8"))
+    clean, noisy = made["channels"]
+    assert clean["unfamiliar"] <= len(clean["hops"]) / 2 < len(noisy["hops"]) / 2 < noisy["unfamiliar"]
+    assert clean["warning"] == "" and noisy["warning"].startswith("unlike anything the model learned: this answer")
+    assert "(--adapt)" in noisy["warning"] and "--enroll" not in noisy["warning"]
+    assert out.splitlines()[-2] == f"    warning: {noisy['warning']}" and out.count("warning") == 1
+
+
 def test_a_window_gives_what_a_file_of_it_gives(zoo, call, tmp_path):
     extractor = Extractor(Predictor(zoo / "plain").card)
     samples = soundfile.read(call, dtype="float32", always_2d=True)[0][RATE : 4 * RATE, [0]]

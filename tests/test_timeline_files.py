@@ -24,8 +24,9 @@ def document(seconds: float = 12.0, hop: float = 1.0) -> dict:
     rows = [(k * hop, (k + 1) * hop) for k in range(int(seconds / hop)) if not 4 <= k * hop < 6]
     said = [entry(LABELS, start, end, rng.dirichlet(np.ones(3))) for start, end in rows]
     held = [entry(LABELS, 0, 4, np.array([0.8, 0.1, 0.1])), entry(LABELS, 6, seconds, np.array([0.1, 0.8, 0.1]))]
-    first = {"name": "agent", "speech": [(0.1, 3.9), (6.0, seconds + 0.02)], "unusable": 0, "changes": [6.0]}
-    second = {"name": 'the "customer"', "speech": [], "unusable": 1, "changes": [], "spells": [], "hops": []}
+    alike = {"unfamiliar": 0, "warning": ""}
+    first = {"name": "agent", "speech": [(0.1, 3.9), (6.0, seconds + 0.02)], "unusable": 0, "changes": [6.0]} | alike
+    second = {"name": 'the "customer"', "speech": [], "unusable": 1, "changes": [], "spells": [], "hops": []} | alike
     return {"file": "calls/a.wav", "model": "toy", "seconds": seconds, "window": 3.0, "hop": hop, "dwell": 10.0,
             "least": 2.0, "labels": LABELS, "channels": [first | {"spells": held, "hops": said}, second]}  # fmt: skip
 
@@ -59,6 +60,15 @@ def test_a_summary_counts_what_is_spoken():
     assert first == "calls/a.wav: 12.0 s, toy"
     assert agent == "  agent: 9.8 s of speech, 1 change: sad 60%, angry 40%"
     assert customer.endswith("0.0 s of speech, 0 changes: nothing to judge; 1 window too quiet to judge")
+
+
+def test_a_channel_unlike_the_training_clips_is_warned_of_below_its_line():
+    made = document()
+    made["channels"][1]["warning"] = "unlike anything"
+    assert timeline_files.summary(made).splitlines()[2:] == [
+        '  the "customer": 0.0 s of speech, 0 changes: nothing to judge; 1 window too quiet to judge',
+        "    warning: unlike anything",
+    ]
 
 
 def test_two_hours_are_averaged_into_columns_and_pauses_stay():

@@ -31,6 +31,9 @@ class Mean:
 
     labels = LABELS
 
+    def __init__(self):
+        self.card = {}  # without ``familiar``: nothing is unlike it
+
     def probabilities(self, clips, speaker=None):
         return np.array([[clip, 1 - clip, 0] for clip in clips], np.float32)
 

@@ -81,6 +81,8 @@ def _answer(model: Model, answer: Answer, *, order: Sequence[str], limit: float)
     st.caption(text.evidence(model.name, model.card))
     if answer.rule.gives_sets:
         st.markdown(f"Label set: {', '.join(answer.label_set)}")
+    if answer.warning:
+        st.warning(text.warning(answer.warning))
     for hint in answer.hints:
         st.warning(f"Unlike the training clips: {hint['text']}")
     for label in order:
@@ -158,12 +160,14 @@ def timeline(sound: MeasuredClip, models: Sequence[Model], cache: VisitorCache) 
             f"{text.evidence(model.name, model.card)}. It judges a window of 3 s each second, where somebody speaks"
             + (f"; it was {note}." if note else ".")
         )
-        channels = timeline_files.summary(document).splitlines()[1:]
-        words = ". ".join(line.strip() for line in channels)
+        channels = timeline_files.channel_lines(document)
+        words = ". ".join(channels)
         _picture(timeline_plots.timeline(document, width=WIDE), words, "Probabilities over time; above them the "
                  "smoothed emotion, and a line where somebody speaks.")  # fmt: skip
-        for line in channels:
-            st.markdown(line.strip())
+        for channel, line in zip(document["channels"], channels, strict=True):
+            st.markdown(line)
+            if channel["warning"]:
+                st.warning(text.warning(channel["warning"]))
         name = f"{model.name}_timeline"
         with st.container(horizontal=True):
             st.download_button(

@@ -37,6 +37,18 @@ def refusal(name: str, reason: str) -> str:
     return f"{code(name)}: {code(reason.removeprefix(f'{name}: '))}"
 
 
+def warning(words: str) -> str:
+    """Return a warning that names the page's own controls instead of the options of predict.py.
+
+    >>> warning("unlike anything; 20 clips of this speaker (--enroll) would help")
+    'Unlike anything; 20 clips of this speaker (*Enrol the speaker*) would help'
+    """
+    controls = {"--enroll": "*Enrol the speaker*", "--adapt": "*Scale by each channel's own voice*"}
+    for option, control in controls.items():
+        words = words.replace(option, control)
+    return words[0].upper() + words[1:]
+
+
 def facts(card: Mapping[str, Any], coverage: float | None) -> str:
     """Return a model's score, data, features, labels, notes and licences, in Markdown."""
     members = card.get("members", [])
@@ -118,12 +130,13 @@ def table(by_model: Mapping[str, Sequence[Answer]]) -> list[dict[str, Any]]:
 
 def _cells(answer: Answer) -> dict[str, Any]:
     if answer.error:
-        return dict.fromkeys(("emotion", "probability", "label set", "unlike the training clips"))
+        return dict.fromkeys(("emotion", "probability", "label set", "unlike the training clips", "warning"))
     return {
         "emotion": answer.top,
         "probability": round(answer.probabilities[answer.top], 3),
         "label set": ", ".join(answer.label_set) if answer.rule.gives_sets else None,
         "unlike the training clips": ", ".join(hint["hint"] for hint in answer.hints),
+        "warning": "means little" if answer.warning else "",
     }
 
 

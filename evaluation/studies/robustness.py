@@ -85,7 +85,7 @@ class Answers:
 
     Attributes:
         predicted: (n,) class index.
-        hints: ``hint_NAME`` -> share of the clips with that hint, 0 to 1; ``hint_any``.
+        hints: ``hint_NAME`` -> share of the clips with that hint, 0 to 1; ``hint_any``; ``hint_warning``.
     """
 
     predicted: np.ndarray
@@ -180,14 +180,15 @@ def answers(
 
 
 def hint_rates(hints: Sequence[set[str]]) -> dict[str, float]:
-    """Return ``hint_NAME`` -> share of the clips with that hint, 0 to 1, and ``hint_any``.
+    """Return ``hint_NAME`` -> share of the clips with that hint, 0 to 1, ``hint_any`` and ``hint_warning``.
 
     Args:
         hints: of each clip, the names of its hints.
     """
     names = [name for name, _ in out_of_domain.HINTS.values()]
     share = {f"hint_{name.replace(' ', '_')}": float(np.mean([name in clip for clip in hints])) for name in names}
-    return share | {"hint_any": float(np.mean([bool(clip) for clip in hints]))}
+    warned = float(np.mean([out_of_domain.is_warned(clip) for clip in hints]))
+    return share | {"hint_any": float(np.mean([bool(clip) for clip in hints])), "hint_warning": warned}
 
 
 def scores(

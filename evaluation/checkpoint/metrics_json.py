@@ -83,5 +83,5 @@ def uar_text(scored: Mapping[str, Any]) -> str:
     """Return the UAR of metrics.json with its interval, and over whom it was bootstrapped."""
     lo, hi = scored["uar_ci95"]
     over = "speakers" if scored["n_speakers"] > 1 else "clips"
-    few = "" if scored["uar_ci95_informative"] else ": too few to mean much"
+    few = "" if scored["uar_ci95_informative"] else ": too few to tell"
     return f"{scored['uar']:.3f}  [{lo:.3f}, {hi:.3f}] 95 % over {scored['n_' + over]} {over}{few}"

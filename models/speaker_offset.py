@@ -57,8 +57,8 @@ class SpeakerOffset:
         if self.variety >= ALIKE:
             return ""
         return (
-            f"The {self.clips} clips of the speaker sound alike (variety {self.variety:.2f} of 1), so they adapt the "
-            "model little; give clips in several emotions."
+            f"Clips of the speaker that sound alike adapt the model little (variety {self.variety:.2f} of 1); give "
+            "clips in several emotions."
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from models.speaker_offset import SpeakerOffset
 from utils.errors import ConfigError, DataError
 from web import state, text, uploads
 from web.state import MeasuredClip, Model, Speakers, VisitorCache
@@ -76,7 +77,10 @@ def speakers(models: Sequence[Model], cache: VisitorCache) -> Speakers:
         for model, speaker in zip(models, adapted, strict=True):
             if speaker is not None:
                 used = len(sounds) - len(refused)
-                st.markdown(f"{text.code(model.name)} is adapted by {used} clip{'s' * (used != 1)} of the speaker.")
+                note = f" {speaker.note}" if isinstance(speaker, SpeakerOffset) else ""
+                st.markdown(
+                    f"{text.code(model.name)} is adapted by {used} clip{'s' * (used != 1)} of the speaker.{note}"
+                )
     return adapted
 
 

@@ -53,11 +53,15 @@ for name in sys.argv[1:]:
 
 
 # left to make slow: networks without a layer that no other has, and VGG16, which takes as long as all the others
-SLOW = ("lstm", "cnn_lstm", "stacked_cnn_lstm", "vgg16")
+SLOW = (
+    "lstm", "cnn2d", "cnn_lstm", "cnn_lstm_attention", "parallel_cnn_attention_lstm", "parallel_cnn_transformer",
+    "residual_lstm_attention", "stacked_cnn_lstm", "vgg16",
+)  # fmt: skip
 
 
 def layers_of(name: str) -> set[str]:
-    network = MODELS[name].load().build((None, 128), 3, **{k: v for k, v in section(name).items() if k != "name"})
+    dims = MODELS[name].constants.get("SMALLEST", 128)
+    network = MODELS[name].load().build((None, dims), 3, **{k: v for k, v in section(name).items() if k != "name"})
     return {type(layer).__name__ for layer in network.layers}
 
 

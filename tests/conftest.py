@@ -102,19 +102,11 @@ def pretrained(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def eager():
-    """Let TensorFlow compute step by step in this file: small networks take longer to trace than to train.
+    """Let TensorFlow compute step by step in this file; ``toy_networks.eager`` says why."""
+    from tests import toy_networks
 
-    Every network is also trained as a graph, in test_real_speech.py, and exported from one wherever it is saved. The
-    export does not search for lookup tables, which none has and which would take as long as the conversion.
-    """
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    archive = "keras.src.export.saved_model_export_archive.SavedModelExportArchive"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(f"{archive}._filter_and_track_resources", lambda self: None)
+    with toy_networks.eager():
         yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="module")

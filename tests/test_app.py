@@ -22,6 +22,8 @@ from tests import memory
 from utils import plugins
 from web import inputs, results, state, text, uploads
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # test_the_page_loads_no_framework draws, in a process of its own
+
 RATE = 16000
 NOBODY = "<img src=x onerror=alert(1)>![x](http://a/b)`$\\q$"
 
@@ -39,11 +41,11 @@ def quick(zoo):
 
 
 @pytest.fixture(scope="module")
-def zoo(demo_root, tmp_path_factory):
+def zoo(demo_root, tmp_path_factory, undrawn, eager):
     """Return a folder with the trained checkpoints "weighs", "plain" and "speaker"."""
     folder = tmp_path_factory.mktemp("page")
     small = {"split": {"by": "speaker", "folds": 2, "holdout": ["m08"]}}
-    network = {"model": {"name": "bilstm", "units": 4, "attention": True}, "train": {"epochs": 1, "batch_size": 64}}
+    network = {"model": {"name": "transformer", "width": 8, "layers": 0}, "train": {"epochs": 1, "batch_size": 64}}
     paths = [write_config(folder, "plain", **small), write_config(folder, "speaker", normalise="speaker", **small)]
     paths = [str(path) for path in [*paths, write_config(folder, "weighs", **small, **network)]]
     common = ["--config", *paths, "--features", str(folder / "features")]

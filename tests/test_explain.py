@@ -13,6 +13,7 @@ from evaluation.explanations import attention, feature_groups, importance, maps,
 from evaluation.explanations.methods import Method, clip_map
 from extract_feats import opensmile
 from models.classes import model_class
+from tests import toy_figures, toy_networks
 from utils.config import Train
 from utils.dataset import Frames
 
@@ -137,7 +138,8 @@ def test_integrated_gradients_add_up_to_the_probability_gained(kind):
     name = "bilstm" if kind == "frames" else "cnn1d"
     data = dataset(kind, speakers=3, takes=3, noise=0.5)
     model = model_class({"name": name})(section(name) | ({"units": 4} if kind == "frames" else {}), LABELS, seed=1)
-    model.fit(data, train=Train(epochs=3, learning_rate=0.02))
+    with toy_networks.eager():
+        model.fit(data, train=Train(epochs=3, learning_rate=0.02))
     attribute = gradients.integrated_gradients(model, steps=64)
     for number in (0, 5):
         one = data.features[number]
@@ -207,7 +209,7 @@ def test_the_command_explains_a_run_and_a_recording(kind, demo_root, tmp_path, m
 
     monkeypatch.setenv("SER_DATA", str(demo_root.parent))
     network = {
-        "model": {"name": "bilstm", "units": 4, "attention": True}, "train": {"epochs": 1, "batch_size": 64},
+        "model": {"name": "transformer", "width": 8, "layers": 0}, "train": {"epochs": 1, "batch_size": 64},
         "split": {"by": "speaker", "folds": 2, "holdout": ["m08"]},
     }  # fmt: skip
     vector = {"features": {"name": "librosa_stats"}, "model": {"name": "lda"}, "split": {"by": "speaker", "folds": 2}}
@@ -215,7 +217,10 @@ def test_the_command_explains_a_run_and_a_recording(kind, demo_root, tmp_path, m
     where = ["--features", tmp_path / "features"]
     assert outcome(preprocess.main, monkeypatch, capsys, "--config", config, *where)[0] == 0
     checkpoints = tmp_path / "checkpoints"
-    assert outcome(train.main, monkeypatch, capsys, "--config", config, *where, "--checkpoints", checkpoints)[0] == 0
+    with monkeypatch.context() as patch, toy_networks.eager():
+        patch.setattr("matplotlib.figure.Figure.savefig", toy_figures.save_pixel)  # of the run; explain.py draws
+        status, *_ = outcome(train.main, monkeypatch, capsys, "--config", config, *where, "--checkpoints", checkpoints)
+    assert status == 0
     given = ["--checkpoint", checkpoints / kind]
     status, said, _ = outcome(explain.main, monkeypatch, capsys, *given, *where, "--limit", 1)
     folder = checkpoints / kind / "explanations"

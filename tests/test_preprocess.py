@@ -18,6 +18,7 @@ import soundfile
 from extract_feats.cache import read
 from extract_feats.cache.store import FeatureStore
 from tests import checkout
+from tests.toy import outcome
 from utils import config as configs
 from utils import plugins
 
@@ -52,6 +53,20 @@ def preprocess(data: Path, features: Path, *options: str) -> subprocess.Complete
         text=True,
         timeout=200,
     )
+
+
+@pytest.fixture
+def called(monkeypatch, capsys):
+    """Return a function that runs preprocess.py as its command line would, in this process and without others."""
+    from preprocess import main
+
+    def call(data: Path, features: Path, *options: str) -> subprocess.CompletedProcess:
+        monkeypatch.chdir(plugins.ROOT)
+        monkeypatch.setenv("SER_DATA", str(data))
+        words = ["--config", CONFIG, "--features", str(features), "--jobs", "1", *options]
+        return subprocess.CompletedProcess(words, *outcome(main, monkeypatch, capsys, *words))
+
+    return call
 
 
 def said(output: str) -> dict[str, int | str]:
@@ -102,37 +117,30 @@ def test_the_last_line_says_what_was_done(demo_root, tmp_path):
     )
 
 
-def test_several_configs_give_a_line_each_and_share_what_they_can(demo_root, tmp_path):
+def test_several_configs_give_a_line_each_and_share_what_they_can(demo_root, tmp_path, called):
     names = ["--config", CONFIG, str(plugins.ROOT / "config" / "demo_bilstm.yaml")]
-    options = ["--features", str(tmp_path), "--limit", "2", "--set", "features.preset=mfcc"]
-    done = subprocess.run(
-        [sys.executable, "preprocess.py", *names, *options],
-        cwd=plugins.ROOT, env=environment(demo_root.parent), capture_output=True, text=True, timeout=200,
-    )  # fmt: skip
+    done = called(demo_root.parent, tmp_path, *names, "--limit", "2", "--set", "features.preset=mfcc")
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if LAST_LINE.fullmatch(line)]
     assert [said(line)["extracted"] for line in lines] == [10, 0] and said(lines[1])["cached"] == 10
     assert done.stdout.count("classes:") == 1  # the corpus is reported once
 
 
-def test_a_mistake_in_the_last_config_costs_no_extraction(demo_root, tmp_path):
+def test_a_mistake_in_the_last_config_costs_no_extraction(demo_root, tmp_path, called):
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(Path(CONFIG).read_text().replace("C: 10", "c: 10"))
-    done = subprocess.run(
-        [sys.executable, "preprocess.py", "--config", CONFIG, str(wrong), "--features", str(tmp_path / "f")],
-        cwd=plugins.ROOT, env=environment(demo_root.parent), capture_output=True, text=True, timeout=200,
-    )  # fmt: skip
+    done = called(demo_root.parent, tmp_path / "f", "--config", CONFIG, str(wrong))
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "Did you mean 'C'?" in done.stderr
     assert not (tmp_path / "f").exists()
 
 
-def test_broken_files_are_listed_and_strict_says_so(demo_root, tmp_path):
+def test_broken_files_are_listed_and_strict_says_so(demo_root, tmp_path, called):
     shutil.copytree(demo_root, tmp_path / "data" / "demo")
     files = sorted((tmp_path / "data" / "demo").rglob("*.wav"))
     files[0].write_bytes(b"")
     files[9].write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     files[1].rename(files[1].with_name("whatever.wav"))
-    done = preprocess(tmp_path / "data", tmp_path / "f")
+    done = called(tmp_path / "data", tmp_path / "f")
     assert done.returncode == 0 and said(done.stdout) | {"clips": 79, "extracted": 77, "rejected": 3} == said(
         done.stdout
     )
@@ -140,7 +148,7 @@ def test_broken_files_are_listed_and_strict_says_so(demo_root, tmp_path):
     assert str(listed) in done.stdout and len(listed.read_text().splitlines()) == 4
     for reason in ("empty file", "a Git-LFS pointer", "not a name of the demo corpus"):
         assert reason in done.stdout and reason in listed.read_text()
-    strict = preprocess(tmp_path / "data", tmp_path / "f", "--strict")
+    strict = called(tmp_path / "data", tmp_path / "f", "--strict")
     assert strict.returncode == 1 and said(strict.stdout)["cached"] == 77
 
 
@@ -191,19 +199,19 @@ def test_a_file_that_kills_its_worker_is_one_rejected_line(demo_root, tmp_path):
         assert len(rows) == 1 and clip.name in rows[0] and rows[0].endswith("every worker process that reads it dies")
 
 
-def test_nothing_but_broken_files_crashes_nothing(demo_root, tmp_path):
+def test_nothing_but_broken_files_crashes_nothing(demo_root, tmp_path, called):
     folder = tmp_path / "data" / "demo"
     shutil.copytree(demo_root / "f01", folder)
     for path in folder.iterdir():
         path.write_bytes(b"")
-    done = preprocess(tmp_path / "data", tmp_path / "f", "--export", str(tmp_path / "out"))
+    done = called(tmp_path / "data", tmp_path / "f", "--export", str(tmp_path / "out"))
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "nothing to export" in done.stderr
 
 
-def test_export_writes_what_pandas_reads(demo_root, tmp_path):
+def test_export_writes_what_pandas_reads(demo_root, tmp_path, called):
     pandas = pytest.importorskip("pandas")
     options = ["--set", "features={name: opensmile, set: eGeMAPSv02}", "--limit", "3"]
-    done = preprocess(demo_root.parent, tmp_path / "f", *options, "--export", str(tmp_path / "out"))
+    done = called(demo_root.parent, tmp_path / "f", *options, "--export", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     table = pandas.read_parquet(tmp_path / "out" / "demo_svm.parquet")
     assert len(table) == 15 and table["emotion"].value_counts().tolist() == [3] * 5
@@ -218,8 +226,8 @@ def test_export_writes_what_pandas_reads(demo_root, tmp_path):
         (["--set", "drop=[angri]"], "Did you mean 'angry'?"),
     ],
 )
-def test_a_mistake_is_one_line(demo_root, tmp_path, options, expected):
-    done = preprocess(demo_root.parent, tmp_path / "f", *options)
+def test_a_mistake_is_one_line(demo_root, tmp_path, called, options, expected):
+    done = called(demo_root.parent, tmp_path / "f", *options)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stderr.startswith("error: ")
     assert expected in done.stderr, done.stderr
 

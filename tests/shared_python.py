@@ -1,4 +1,7 @@
-"""A process of Python that runs commands one after the other, and so loads TensorFlow and the other libraries once."""
+"""A process of Python that runs commands one after the other, and so loads TensorFlow and the other libraries once.
+
+Its figures are saved as one pixel: only commands in processes of their own draw them.
+"""
 
 import json
 import os
@@ -42,6 +45,10 @@ class SharedPython:
 
 def serve() -> None:
     """Run every command that comes on standard input; answer each with its exit status."""
+    from matplotlib.figure import Figure
+    from toy_figures import save_pixel  # this file's own folder is searched first
+
+    Figure.savefig = save_pixel
     with os.fdopen(os.dup(1), "w") as answers:
         for line in sys.stdin:
             answers.write(f"{executed(**json.loads(line))}\n")

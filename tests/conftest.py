@@ -14,10 +14,11 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREA
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # glibc: fewer heaps, less memory that is free but not given back
 
 LONGEST_FIRST = (  # files of tests that take longest; begun first, so that no worker waits for the other at the end
-    "test_documented.py", "test_models.py", "test_real_speech.py", "test_zoo.py", "test_train.py", "test_tune.py",
-    "test_preprocess.py", "test_explore.py", "test_setup.py", "test_explain.py", "test_finetune.py", "test_app.py",
-    "test_attention.py", "test_training.py", "test_ensemble.py", "test_cross_validation.py", "test_cluster.py",
-    "test_variants.py", "test_evaluate.py", "test_leakage.py", "test_app_browser.py", "test_checkpoint.py",
+    "test_documented.py", "test_models.py", "test_train.py", "test_tune.py", "test_zoo.py", "test_explore.py",
+    "test_preprocess.py", "test_real_speech.py", "test_setup.py", "test_finetune.py", "test_attention.py",
+    "test_app.py", "test_explain.py", "test_cluster.py", "test_training.py", "test_ensemble.py",
+    "test_cross_validation.py", "test_variants.py", "test_evaluate.py", "test_leakage.py", "test_app_browser.py",
+    "test_checkpoint.py",
     "test_docs.py", "test_event_files.py", "test_plots.py", "test_requirements_serve.py", "test_features.py",
     "test_protocols.py", "test_robustness.py", "test_report.py", "test_comparison.py",
 )  # fmt: skip

@@ -32,6 +32,8 @@ from utils import plugins
 from utils.errors import ConfigError, DataError
 from utils.plots.tuning import search_history, setting_importance
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # the searches in processes of their own draw
+
 GRID = {"model.C": {"choices": [0.01, 1.0, 100.0]}, "model.kernel": {"choices": ["linear", "rbf"]}}
 WIDE = {"model.C": {"low": 0.001, "high": 100, "log": True}, "model.kernel": {"choices": ["linear", "rbf"]}}
 BASE = {
@@ -49,9 +51,9 @@ def cached(tmp_path_factory, demo_root) -> Path:
     os.environ["SER_DATA"], before = str(demo_root.parent), os.environ.get("SER_DATA")
     try:
         config = str(write_config(folder, "one"))
-        assert preprocess.main(["--config", config, "--features", str(folder / "features")]) == 0
-        other = ["--set", "features.preset=stack187"]
-        assert preprocess.main(["--config", config, "--features", str(folder / "features"), *other]) == 0
+        common = ["--config", config, "--features", str(folder / "features"), "--jobs", "1"]
+        for preset in ("mfcc", "stack187"):
+            assert preprocess.main([*common, "--set", f"features.preset={preset}"]) == 0
         yield folder / "features"
     finally:
         if before is None:

@@ -149,5 +149,5 @@ def test_a_predictor_of_a_model_without_attention_says_so(tmp_path):
     model = model_class({"name": "lda"})(section("lda"), LABELS).fit(data)
     model.save(tmp_path)
     (tmp_path / "model.json").write_text(json.dumps({"name": "x", "labels": LABELS, "frames": False}))
-    with pytest.raises(ConfigError, match=r"model x pools time without attention.*transformer have\."):
+    with pytest.raises(ConfigError, match=r"model x pools time without attention.*transformer, whisper have\."):
         Predictor(tmp_path).attention(arrays(data.features))

@@ -10,6 +10,7 @@ import pytest
 from extract_feats import hubert, yamnet
 from extract_feats.pretrained import encoder
 from tests.toy_encoders import write_hubert, write_yamnet
+from utils import plugins
 from utils.errors import ConfigError, DataError
 
 RATE = 16000
@@ -140,7 +141,7 @@ def test_a_relative_name_is_looked_up_below_the_folder_of_the_environment(tmp_pa
     monkeypatch.setenv("SER_PRETRAINED", str(tmp_path))
     assert hubert.extract(noise(), RATE, model="deep/mine").shape == (49, 5)
     monkeypatch.delenv("SER_PRETRAINED")
-    assert encoder.locate("x") == encoder.ROOT / "pretrained" / "x"
+    assert encoder.locate("x") == plugins.ROOT / "pretrained" / "x"
 
 
 def test_missing_files_are_named_with_the_command_that_fetches_them(tmp_path, monkeypatch):

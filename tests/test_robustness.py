@@ -174,7 +174,8 @@ def test_the_plots_show_the_given_numbers():
     answers = answered({CLEAN: TRUTH, **dict.fromkeys(CONDITIONS, np.where(TRUTH == 0, 1, TRUTH))})
     rows = robustness_study.scores(TRUTH, SPEAKERS, answers, 4, seed=1)
     rows = [row.row() for row in robustness_study.compared(rows, TRUTH, SPEAKERS, answers, answers, 4, seed=1)]
-    figure = robustness_plots.channels(rows, "a run", "another run, with a long name", title="96 clips, 6 folds")
+    title = "emodb_whisper_conditions: speaker-independent, 150 clips, emodb/03, emodb/08, emodb/09"  # of two lines
+    figure = robustness_plots.channels(rows, "a run", "another run, with a long name", title=title)
     check_layout(figure)
     dots = [line for line in figure.axes[0].lines if line.get_label() == "a run"]
     np.testing.assert_array_equal(dots[0].get_xdata(), [row["uar"] for row in rows])

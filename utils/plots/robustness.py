@@ -1,5 +1,6 @@
 """Plots of what other channels and shorter clips cost; as ``utils.plots``."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from utils.plots.style import BLUE, BLUES, GREY, INK, LINE, ORANGE, SIDE, new_figure, tidy
+
+TITLE_COLUMNS = 60  # letters per line of a title that fit above the axes
 
 
 def channels(rows: Sequence[Mapping[str, Any]], name: str, against: str | None = None, *, title: str = "") -> Figure:
@@ -36,7 +39,7 @@ def channels(rows: Sequence[Mapping[str, Any]], name: str, against: str | None =
     most = max(max(row["hi"], row.get("against_uar", 0)) for row in rows)
     axes.set(xlim=(0, min(1, most + 0.05)), ylim=(len(rows) - 0.4, -0.6))
     axes.set_xlabel("UAR; bar: 95 % over speakers; dashes: the clips as recorded", color=GREY, size=9)
-    axes.set_title(title, loc="left", size=11, color=INK)
+    axes.set_title(textwrap.fill(title, TITLE_COLUMNS), loc="left", size=11, color=INK)
     return figure
 
 
@@ -65,5 +68,5 @@ def lengths(matrix: np.ndarray, names: Sequence[str], *, title: str = "") -> Fig
     axes.tick_params(length=0, labelcolor=INK, labelsize=10)
     axes.set_xlabel("tested on; bold: the best training length for it", color=GREY, size=10)
     axes.set_ylabel("trained on", color=GREY, size=10)
-    axes.set_title(title, loc="left", size=11, color=INK)
+    axes.set_title(textwrap.fill(title, TITLE_COLUMNS), loc="left", size=11, color=INK)
     return figure

@@ -7,7 +7,7 @@ import stat
 import tarfile
 import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -17,28 +17,20 @@ import corpora
 from corpora import Published, crema_d, emodb, meld, ravdess, tess
 from corpora.download import __main__ as command
 from corpora.download import install
+from tests.local_server import LocalServer
 from tests.test_corpora_names import SONG, SPEECH
 from utils import plugins
 from utils.download import fetch, unpack
 from utils.errors import ConfigError, DataError
 
 
-class Server(ThreadingHTTPServer):
+class Server(LocalServer):
     """Serves ``files`` by path; ``cut``: how many bytes each of the next answers is ended after."""
 
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.files: dict[str, bytes] = {}
-        self.cut: list[int] = []
-        self.ranges = True
         self.asked: list[tuple[str, str | None]] = []
-
-    def handle_error(self, request, client_address):
-        """Say nothing: a client that hangs up early is what some tests are about."""
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from extract_feats.download import __main__ as command
 from extract_feats.download import tensors
 from extract_feats.download.whisper import get
 from tests import toy_encoders
+from tests.local_server import LocalServer
 from utils.download import fetch, ranges
 from utils.errors import ConfigError, DataError
 
@@ -33,22 +34,14 @@ def with_decoder(dtype=np.float32) -> bytes:
     return save(every, metadata={"format": "pt"})
 
 
-class Server(ThreadingHTTPServer):
+class Server(LocalServer):
     """Serves one file by ranges; ``cut``: bytes after which each of the next long answers is ended."""
 
     def __init__(self, content: bytes):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.content, self.tag, self.ranges = content, '"one"', True
-        self.cut: list[int] = []
+        super().__init__(Handler)
+        self.content, self.tag = content, '"one"'
         self.sent = 0  # bytes
         self.asked: list[str | None] = []
-
-    def handle_error(self, request, client_address):
-        """Say nothing: a client that hangs up early is what some tests are about."""
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -12,10 +12,10 @@ from evaluation.checkpoint.outcome import Outcome
 from evaluation.checkpoint.protocol import EvaluationProtocol
 from evaluation.checkpoint.write import write_evaluation
 from evaluation.leakage import training_set
-from evaluation.scores.metrics import uar, uar_score
+from evaluation.scores.metrics import uar_score
 from evaluation.splits.folds import Fold
 from evaluation.studies.served_model import ServedModel
-from evaluation.training.enrolment import LEVELS, adapted_predictions, confusion_of_draws
+from evaluation.training.enrolment import LEVELS, adapted_predictions, confusion_of_draws, uar_of_counts
 from prediction.predictor import Predictor
 from utils.config import Config
 from utils.dataset import Dataset
@@ -118,8 +118,7 @@ def tested(model: ServedModel, data: Dataset, config: Config) -> Outcome:
     by_information |= dict.fromkeys(LEVELS)
     if model.predictor.adapts and (data.speakers != "").all():
         for name, predicted in adapted_predictions(model, data, np.random.default_rng([config.seed, 0])).items():
-            counts = confusion_of_draws(data.truth, predicted, n_classes)
-            by_information[name] = float(uar(counts)) if counts.any() else None
+            by_information[name] = uar_of_counts(confusion_of_draws(data.truth, predicted, n_classes))
     folds = [Fold(np.arange(0), np.arange(len(data)), config.name)]
     outcome = Outcome(probabilities, np.zeros(len(data), np.int64), by_information, folds, "none")
     outcome.seconds = time.monotonic() - started

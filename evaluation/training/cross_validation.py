@@ -13,7 +13,13 @@ from evaluation.leakage import record
 from evaluation.scores import calibration, metrics
 from evaluation.splits.folds import Fold, draw_folds
 from evaluation.training import fit
-from evaluation.training.enrolment import LEVELS, adapted_predictions, adapted_scores, confusion_of_draws
+from evaluation.training.enrolment import (
+    LEVELS,
+    adapted_predictions,
+    adapted_scores,
+    confusion_of_draws,
+    uar_of_counts,
+)
 from evaluation.training.workspace import Workspace
 from models.classes import is_network
 from models.usage import Clips
@@ -104,7 +110,7 @@ def _pool(
     tested = outcome.tested
     uar = metrics.uar_score(data.truth[tested], outcome.probabilities[tested].argmax(axis=1), n_classes)
     if config.normalise == "speaker":
-        adapted = {name: float(metrics.uar(count)) if count.any() else None for name, count in counts.items()}
+        adapted = {name: uar_of_counts(count) for name, count in counts.items()}
     else:
         adapted = adapted_scores(outcome, data, seed=config.seed)
     outcome.by_information = {"none": uar} | adapted

@@ -65,8 +65,7 @@ def adapted_scores(outcome: Outcome, data: Dataset, *, seed: int) -> dict[str, f
             adapted = shifted(part[scored], speaker_offset(part[given], statistics))
             predicted[name][draw, here[scored]] = adapted.argmax(axis=1)
     for name, classes in predicted.items():
-        counts = confusion_of_draws(tested.truth, classes, n_classes)
-        scores[name] = float(metrics.uar(counts)) if counts.any() else None
+        scores[name] = uar_of_counts(confusion_of_draws(tested.truth, classes, n_classes))
     return scores
 
 
@@ -88,3 +87,8 @@ def confusion_of_draws(truth: np.ndarray, predicted: np.ndarray, n_classes: int)
     predicted = np.atleast_2d(predicted)
     scored = predicted >= 0
     return metrics.confusion(np.broadcast_to(truth, predicted.shape)[scored], predicted[scored], n_classes)
+
+
+def uar_of_counts(counts: np.ndarray) -> float | None:
+    """Return the UAR of a confusion matrix (n_classes, n_classes), None if nothing was counted."""
+    return float(metrics.uar(counts)) if counts.any() else None

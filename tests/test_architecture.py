@@ -20,6 +20,7 @@ FLOORS = {  # room -> the rooms it may import from, beside itself; a room is a f
     "augmentation": {"utils", "corpora"},
     "extract_feats": {"utils", "corpora", "augmentation"},
     "models": {"utils", "corpora"},
+    "distillation": {"utils", "corpora", "augmentation", "extract_feats", "models"},
     "prediction": {"utils", "corpora", "extract_feats", "models"},
     "evaluation": {"utils", "corpora", "extract_feats", "models", "prediction"},  # extract_feats: the cache alone
     "web": {"utils", "extract_feats", "models", "prediction"},
@@ -44,6 +45,7 @@ HEAVY = ("tensorflow", "keras", "sklearn", "librosa")
 KERAS_FILES = {  # and all of models/dnn/
     *(f"models/{name}.py" for name in ("keras_model", "attention_map", "finetune", "gradients", "training")),
     *(path.relative_to(ROOT).as_posix() for path in (ROOT / "models/layers").glob("*.py")),
+    *(f"distillation/{name}.py" for name in ("network", "training", "export")),
 }
 CONVERTERS = {"extract_feats/convert/graphs.py"}  # run by hand, once a file
 SOURCES = sorted(path for room in (*ROOMS, "tests", "benchmarks") for path in (ROOT / room).rglob("*.py")) + sorted(

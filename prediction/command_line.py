@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from prediction.checkpoints import GENERAL
 from prediction.timeline_settings import TimelineSettings
 from utils import cli
 
@@ -17,7 +18,11 @@ WHOLE_FILES = {"radar", "csv", "enroll", "mixed", "coverage", "abstain_below"}  
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what predict.py takes."""
     parser.add_argument(
-        "--checkpoint", type=Path, required=True, metavar="DIR", help="a trained model, checkpoints/NAME"
+        "--checkpoint",
+        type=Path,
+        default=Path(GENERAL),
+        metavar="DIR",
+        help="a trained model: checkpoints/NAME, or NAME (general: the one in the repository)",
     )
     parser.add_argument(
         "inputs", nargs="*", metavar="FILE|DIR|-", help="audio files, folders, or - for one file on stdin"

@@ -11,6 +11,7 @@ from models.attention_support import attention_error
 from models.combination import combined
 from models.moments import Moments, moments, shrunk
 from models.speaker_offset import SpeakerOffset, shifted, speaker_offset
+from prediction.checkpoints import located
 from utils.errors import ConfigError
 
 BATCH = 64  # clips that the graph gets at once
@@ -37,6 +38,7 @@ class Predictor:
         Raises:
             ConfigError: not a checkpoint, or a damaged one.
         """
+        checkpoint = located(checkpoint)
         _need(checkpoint, "model.json")
         from utils.onnx_session import LOAD_ERRORS  # 0.4 s: only where a checkpoint is opened
 

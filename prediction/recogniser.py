@@ -9,6 +9,7 @@ import numpy as np
 
 from prediction import batch, card_text, timeline
 from prediction.answers import Answer, DecisionRule
+from prediction.checkpoints import GENERAL
 from prediction.extractor import Extractor, Reading
 from prediction.out_of_domain import ENROL, clip_hints, warning
 from prediction.predictor import Predictor, SpeakerStatistics
@@ -34,11 +35,11 @@ class Recogniser:
     extractor: Extractor
 
     @classmethod
-    def open(cls, checkpoint: Path | str, *, threads: int = 0) -> "Recogniser":
-        """Return the recogniser of ``checkpoints/NAME``.
+    def open(cls, checkpoint: Path | str = GENERAL, *, threads: int = 0) -> "Recogniser":
+        """Return the recogniser of a checkpoint; without one, of the general model in the repository.
 
         Args:
-            checkpoint: a folder that train.py wrote.
+            checkpoint: a folder that train.py wrote, or its name below ``checkpoints/`` of the checkout.
             threads: of ONNX Runtime; 0 takes every core.
 
         Raises:

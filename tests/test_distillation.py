@@ -1,6 +1,7 @@
 """The distilled encoder: what the student hears, what it has to answer, that it learns, and the whole command."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -144,10 +145,10 @@ def test_a_student_learns_a_teacher_and_its_graph_answers_as_it(tmp_path):
     student = network.build(BANDS, 6, width=16, blocks=1)
     errors = []
     training.distil(
-        student, pieces, onto, epochs=60, learning_rate=0.01, weight_decay=0.0, seed=1,
+        student, pieces, onto, epochs=30, learning_rate=0.02, weight_decay=0.0, seed=1,
         report=lambda epoch, error: errors.append(error),
     )  # fmt: skip
-    assert len(errors) == 60 and errors[-1]["pooled"] < 0.5 * errors[0]["pooled"]
+    assert len(errors) == 30 and errors[-1]["pooled"] < 0.5 * errors[0]["pooled"]
 
     clips = np.stack([piece[0].clean for piece in pieces[:8]]).astype(np.float32)
     lengths = np.full(8, 160)
@@ -178,14 +179,16 @@ def test_every_piece_is_in_one_batch_of_an_epoch():
 def test_the_command_writes_an_encoder_that_the_feature_reads(demo_root, teacher, tmp_path, capsys):
     from distillation.__main__ import main
 
+    for name in ("f01", "f02", "m01"):
+        shutil.copytree(demo_root / name, tmp_path / "few" / name)
     config = tmp_path / "student.yaml"
-    config.write_text(json.dumps(a_config(demo_root).model_dump()), encoding="utf8")
+    config.write_text(json.dumps(a_config(tmp_path / "few").model_dump()), encoding="utf8")
     options = ["--config", str(config), "--teacher", teacher["model"], "--out", str(tmp_path / "mine"), "--epochs", "1"]
     options += ["--features", str(tmp_path), "--size", "8", "--jobs", "1", "--layers", "1", "2"]
-    assert main([*options, "--leave-out", "demo/(f0|m0)[2-9]"]) == 0
+    assert main([*options, "--leave-out", "demo/f02"]) == 0
     assert "epoch 1/1" in capsys.readouterr().out
     made = json.loads((tmp_path / "mine" / "encoder.json").read_text())
-    assert made["speech_seconds"]["demo"] > 10 and made["left_out"] == "demo/(f0|m0)[2-9]"
+    assert made["speech_seconds"]["demo"] > 10 and made["left_out"] == "demo/f02"
     wave = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
     mine = str(tmp_path / "mine")
     assert distilled.extract(wave, 16000, model=mine).shape == (8,)

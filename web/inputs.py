@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from models.speaker_offset import SpeakerOffset
+from prediction.checkpoints import GENERAL
 from utils.errors import ConfigError, DataError
 from web import state, text, uploads
 from web.state import MeasuredClip, Model, Speakers, VisitorCache
@@ -21,7 +22,8 @@ def choice(folder: Path) -> tuple[list[Model], float | None]:
     Raises:
         ConfigError: no checkpoints in the folder, or one that cannot be opened.
     """
-    folders = {path.parent.name: path.parent for path in sorted(folder.glob("[!.]*/model.json"))}
+    checkpoints = (path.parent for path in folder.glob("[!.]*/model.json"))
+    folders = {path.name: path for path in sorted(checkpoints, key=lambda path: (path.name != GENERAL, path.name))}
     if not folders:
         raise ConfigError("No checkpoint here. Train one (make demo), or name their folder in SER_CHECKPOINTS.")
     with st.sidebar:

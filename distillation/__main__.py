@@ -1,7 +1,8 @@
-"""Train a small encoder to imitate a large one on speech, whose labels are not read.
+"""Train a small encoder to imitate a large one on speech with and without labels.
 
 The config says which corpora are heard, and which part of a clip at which
-level. Folders with any other speech can be added. What is written is
+level; their labels teach what of the large encoder tells emotions apart.
+Folders with any other speech can be added. What is written is
 encoder.onnx for the feature "distilled", and encoder.json, which says what it
 was trained on.
 
@@ -19,8 +20,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from distillation.emotions import scores
 from distillation.pairs import Recipe, stored
-from distillation.projection import fitted
+from distillation.projection import Projection, fitted
 from distillation.speech import sources
 from utils import cli, plugins
 from utils.bars import progress
@@ -47,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--layers", nargs="+", type=cli.positive, default=LAYERS, metavar="N", help="of the teacher (2 3 4)"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets encoder.onnx")
-    parser.add_argument("--size", type=cli.positive, default=384, metavar="N", help="values of a frame (384)")
+    parser.add_argument("--size", type=cli.positive, default=256, metavar="N", help="values of a frame (256)")
     parser.add_argument("--epochs", type=cli.positive, default=25, metavar="N", help="times each piece is heard (25)")
     parser.add_argument("--learning-rate", type=float, default=1.5e-3, metavar="R", help="the highest (0.0015)")
     parser.add_argument("--jobs", type=cli.jobs, default=-1, metavar="N", help="processes that make the pairs (-1)")
@@ -60,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with progress("pairs", "files") as report:
         by_file = stored(files, Recipe(config, _teacher(options)), options.features, options.jobs, report)
     kept = _without(by_file, options.leave_out)
-    _train(config, kept, options)
+    _train(config, kept, {file.id: file.label for file in files}, options)
     return 0
 
 
@@ -77,15 +81,16 @@ def _without(by_file: Mapping[str, list], leave_out: str) -> dict[str, list]:
     return {id_: pieces for id_, pieces in kept.items() if pieces}
 
 
-def _train(config: Config, by_file: Mapping[str, list], options: argparse.Namespace) -> None:
+def _train(config: Config, by_file: Mapping[str, list], labels: Mapping[str, str], options: argparse.Namespace) -> None:
     from distillation import export, network, training
     from models.keras_model import keras  # TensorFlow, told to be quiet
 
     keras.utils.set_random_seed(config.seed)
     pieces = [piece for pieces in by_file.values() for piece in pieces]
-    student = network.build(pieces[0][0].clean.shape[1], options.size)
+    names = [labels[id_] for id_, pieces in by_file.items() for _ in pieces]
     onto = fitted([piece[0].teacher for piece in pieces], options.size, config.seed)
-    projected = [[replace(pair, teacher=onto.apply(pair.teacher)) for pair in piece] for piece in pieces]
+    targets = _targets(pieces, names, onto, config.seed)
+    student = network.build(pieces[0][0].clean.shape[1], options.size, len(targets[0][0].scores))
     heard = _heard(by_file)
     hours = sum(heard.values()) / 3600
     _say(f"{len(pieces)} pieces, {hours:.1f} hours; the student has {student.count_params():,} parameters")
@@ -97,7 +102,7 @@ def _train(config: Config, by_file: Mapping[str, list], options: argparse.Namesp
         _say(f"epoch {epoch}/{options.epochs}: not explained: {line}; {time.monotonic() - started:.0f} s")
 
     chosen = {"epochs": options.epochs, "learning_rate": options.learning_rate, "seed": config.seed}
-    training.distil(student, projected, onto, report=say, weight_decay=0.01, **chosen)
+    training.distil(student, targets, onto, report=say, weight_decay=0.01, **chosen)
     export.turn_evenly(student, config.seed)
     export.write(student, options.out / "encoder.onnx")
     made = {
@@ -106,6 +111,15 @@ def _train(config: Config, by_file: Mapping[str, list], options: argparse.Namesp
     }  # fmt: skip
     (options.out / "encoder.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf8")
     _say(f"written: {options.out / 'encoder.onnx'}, encoder.json")
+
+
+def _targets(pieces: list, labels: list[str], onto: Projection, seed: int) -> list:
+    """Return the pieces with the teacher's frames as components, and its scores of the emotions."""
+    pooled = np.stack([onto.scaled(pair.teacher).mean(axis=0) for piece in pieces for pair in piece])
+    versions = [label for label, piece in zip(labels, pieces, strict=True) for _ in piece]
+    as_recorded = np.cumsum([0, *(len(piece) for piece in pieces[:-1])])
+    scored = iter(scores(pooled, versions, as_recorded, seed))
+    return [[replace(p, teacher=onto.apply(p.teacher), scores=next(scored)) for p in piece] for piece in pieces]
 
 
 def _say(line: str) -> None:

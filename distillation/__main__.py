@@ -52,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets encoder.onnx")
     parser.add_argument("--size", type=cli.positive, default=256, metavar="N", help="values of a frame (256)")
+    parser.add_argument("--width", type=cli.positive, default=256, metavar="N", help="channels of the student (256)")
+    parser.add_argument("--blocks", type=cli.positive, default=4, metavar="N", help="of the student (4)")
     parser.add_argument("--epochs", type=cli.positive, default=25, metavar="N", help="times each piece is heard (25)")
     parser.add_argument("--learning-rate", type=float, default=1.5e-3, metavar="R", help="the highest (0.0015)")
     parser.add_argument("--jobs", type=cli.jobs, default=-1, metavar="N", help="processes that make the pairs (-1)")
@@ -90,7 +92,8 @@ def _train(config: Config, by_file: Mapping[str, list], labels: Mapping[str, str
     names = [labels[id_] for id_, pieces in by_file.items() for _ in pieces]
     onto = fitted([piece[0].teacher for piece in pieces], options.size, config.seed)
     targets = _targets(pieces, names, onto, config.seed)
-    student = network.build(pieces[0][0].clean.shape[1], options.size, len(targets[0][0].scores))
+    shape = {"width": options.width, "blocks": options.blocks}
+    student = network.build(pieces[0][0].clean.shape[1], options.size, len(targets[0][0].scores), **shape)
     heard = _heard(by_file)
     hours = sum(heard.values()) / 3600
     _say(f"{len(pieces)} pieces, {hours:.1f} hours; the student has {student.count_params():,} parameters")
@@ -107,7 +110,7 @@ def _train(config: Config, by_file: Mapping[str, list], labels: Mapping[str, str
     export.write(student, options.out / "encoder.onnx")
     made = {
         "teacher": f"{Path(options.teacher).name}, layers {', '.join(map(str, options.layers))}",
-        "speech_seconds": heard, "left_out": options.leave_out, "not_explained": errors, **chosen,
+        "speech_seconds": heard, "left_out": options.leave_out, "not_explained": errors, **shape, **chosen,
     }  # fmt: skip
     (options.out / "encoder.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf8")
     _say(f"written: {options.out / 'encoder.onnx'}, encoder.json")

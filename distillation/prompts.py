@@ -1,11 +1,8 @@
 """Speech of free software packages, in some twenty languages, as wav files that ``--speech`` takes.
 
 Telephone prompts, voices of games and spoken words of programs for children are in packages of Debian. Unpack each
-into a folder of its name (``apt-get download NAME; dpkg-deb -x NAME_*.deb packages/NAME``), then:
-
-    python -m distillation.prompts packages speech
-
-writes ``speech/asterisk/``, ``speech/hedgewars/``, ... at 16 kHz. Packages and licences: docs/guides/general.md.
+into a folder of its name (``apt-get download NAME; dpkg-deb -x NAME_*.deb packages/NAME``). What is written, for
+example ``speech/asterisk/``, has 16 kHz. Packages and licences: docs/guides/general.md.
 """
 
 import random
@@ -34,7 +31,7 @@ NO_SPEECH = ("Robot", "/silence/", "/letters")  # a synthetic voice; pauses; sin
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status."""
-    parser = cli.parser(__doc__.partition("\n\n    python")[0], "python -m distillation.prompts packages speech")
+    parser = cli.parser(__doc__, "python -m distillation.prompts packages speech")
     parser.add_argument("packages", type=Path, help="folder with a folder per unpacked package")
     parser.add_argument("out", type=Path, help="gets a folder per group")
     options = parser.parse_args(argv)

@@ -10,7 +10,7 @@ from unittest import mock
 from utils.errors import ConfigError
 from utils.plugins import ROOT
 
-PACKAGES = ("corpora", "extract_feats", "models", "evaluation", "utils")
+PACKAGES = ("corpora", "extract_feats", "models", "distillation", "evaluation", "utils")
 FIRST = ("preprocess", "train", "predict")  # in the order of their use; the others follow by name
 
 

@@ -29,7 +29,7 @@ print("done")
 """
 SCRIPTS = [path.name for path in sorted(ROOT.glob("*.py")) if "cli.parser(" in path.read_text(encoding="utf8")]
 MODULES = ["evaluation.audit", "evaluation.report", "evaluation.glossary", "corpora.download", "corpora.demo",
-           "extract_feats.convert", "extract_feats.download"]  # fmt: skip
+           "extract_feats.convert", "extract_feats.download", "distillation", "distillation.prompts"]  # fmt: skip
 
 
 def on_a_terminal(code: str) -> tuple[str, str]:

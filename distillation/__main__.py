@@ -20,11 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from distillation.emotions import scores
 from distillation.pairs import Recipe, stored
-from distillation.projection import Projection, fitted
+from distillation.projection import fitted
 from distillation.speech import sources
 from utils import cli, plugins
 from utils.bars import progress
@@ -66,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with progress("pairs", "files") as report:
         by_file = stored(files, Recipe(config, _teacher(options)), options.features, options.jobs, report)
     kept = _without(by_file, options.leave_out)
-    _train(config, kept, {file.id: file.label for file in files}, options)
+    _train(config, kept, options)
     return 0
 
 
@@ -83,17 +80,16 @@ def _without(by_file: Mapping[str, list], leave_out: str) -> dict[str, list]:
     return {id_: pieces for id_, pieces in kept.items() if pieces}
 
 
-def _train(config: Config, by_file: Mapping[str, list], labels: Mapping[str, str], options: argparse.Namespace) -> None:
+def _train(config: Config, by_file: Mapping[str, list], options: argparse.Namespace) -> None:
     from distillation import export, network, training
-    from models.keras_model import keras  # TensorFlow, told to be quiet
+    from models.keras_model import keras
 
     keras.utils.set_random_seed(config.seed)
     pieces = [piece for pieces in by_file.values() for piece in pieces]
-    names = [labels[id_] for id_, pieces in by_file.items() for _ in pieces]
     onto = fitted([piece[0].teacher for piece in pieces], options.size, config.seed)
-    targets = _targets(pieces, names, onto, config.seed)
+    targets = [[replace(pair, teacher=onto.apply(pair.teacher)) for pair in piece] for piece in pieces]
     shape = {"width": options.width, "blocks": options.blocks}
-    student = network.build(pieces[0][0].clean.shape[1], options.size, len(targets[0][0].scores), **shape)
+    student = network.build(pieces[0][0].clean.shape[1], options.size, **shape)
     heard = _heard(by_file)
     hours = sum(heard.values()) / 3600
     _say(f"{len(pieces)} pieces, {hours:.1f} hours; the student has {student.count_params():,} parameters")
@@ -114,15 +110,6 @@ def _train(config: Config, by_file: Mapping[str, list], labels: Mapping[str, str
     }  # fmt: skip
     (options.out / "encoder.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf8")
     _say(f"written: {options.out / 'encoder.onnx'}, encoder.json")
-
-
-def _targets(pieces: list, labels: list[str], onto: Projection, seed: int) -> list:
-    """Return the pieces with the teacher's frames as components, and its scores of the emotions."""
-    pooled = np.stack([onto.scaled(pair.teacher).mean(axis=0) for piece in pieces for pair in piece])
-    versions = [label for label, piece in zip(labels, pieces, strict=True) for _ in piece]
-    as_recorded = np.cumsum([0, *(len(piece) for piece in pieces[:-1])])
-    scored = iter(scores(pooled, versions, as_recorded, seed))
-    return [[replace(p, teacher=onto.apply(p.teacher), scores=next(scored)) for p in piece] for piece in pieces]
 
 
 def _say(line: str) -> None:

@@ -13,18 +13,14 @@ CENTRE_DB, SPREAD_DB = -50.0, 20.0  # about the mean and deviation of a log-mel 
 KERNEL = 7  # frames of the depthwise convolutions
 
 
-def build(
-    bands: int, embedding: int, scores: int, *, width: int = 256, blocks: int = 4, expansion: int = 3
-) -> keras.Model:
-    """Return the uncompiled network: frames (B, T, bands) in dB and lengths (B,) -> three outputs; two if scores is 0.
+def build(bands: int, embedding: int, *, width: int = 256, blocks: int = 4, expansion: int = 3) -> keras.Model:
+    """Return the uncompiled network: frames (B, T, bands) in dB and lengths (B,) -> two outputs.
 
-    They are the embedding (B, ceil(T / 4), embedding), its mean over the real frames (B, embedding), and scores
-    (B, scores), a linear function of that mean.
+    They are the embedding (B, ceil(T / 4), embedding), and its mean over the real frames (B, embedding).
 
     Args:
         bands: of the log-mel.
         embedding: values per frame, 1 or more.
-        scores: number of the teacher's scores of emotions, 0 or more.
         width: channels, 4 or more.
         blocks: with dilations 1, 2, 4, 8, 1, ... of frames at 25 Hz.
         expansion: width of a block's inner layer over ``width``, 1 or more.
@@ -46,9 +42,7 @@ def build(
             x = keras.layers.Multiply()([x, keras.layers.Reshape((1, width))(gate)])
     x = keras.layers.LayerNormalization(name="norm")(x)
     x = keras.layers.Dense(embedding, name="embedding")(x)
-    pooled = MaskedMean(name="pooled")(x, mask)
-    outputs = [x, pooled, *([keras.layers.Dense(scores, name="scores")(pooled)] if scores else [])]
-    return keras.Model([frames, lengths], outputs, name="student")
+    return keras.Model([frames, lengths], [x, MaskedMean(name="pooled")(x, mask)], name="student")
 
 
 def _block(x, mask, number: int, width: int, expansion: int):

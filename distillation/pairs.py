@@ -8,7 +8,7 @@ said of the voice, whatever the room.
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,12 @@ PARTS = ("clean", "degraded", "teacher")
 class Pair:
     """One version of a piece: features (T, bands) as it is and degraded, and the teacher's frames (T / 4, D).
 
-    All are float16, to fit all speech into memory. ``scores`` (K,) are the teacher's of the emotion, see ``emotions``.
+    All are float16, to fit all speech into memory.
     """
 
     clean: np.ndarray
     degraded: np.ndarray
     teacher: np.ndarray
-    scores: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
 
 
 @dataclass(frozen=True)

@@ -17,21 +17,14 @@ LONGEST, SHORTEST = 5.0, 0.6  # seconds of a piece
 
 @dataclass(frozen=True)
 class Source:
-    """A file of speech.
-
-    Attributes:
-        id: corpus/clip, or its path beginning with the name of the folder that was given.
-        path: where it is.
-        label: corpus/emotion; "" where none is known.
-    """
+    """A file of speech; ``id`` is corpus/clip, or its path beginning with the name of the folder that was given."""
 
     id: str
     path: Path
-    label: str = ""
 
 
 def sources(config: Config, folders: Sequence[Path]) -> list[Source]:
-    """Return the files of a config's corpora, and of folders, which have no labels; sorted by id.
+    """Return the files of a config's corpora, whose labels are not read, and of folders; sorted by id.
 
     Args:
         config: of which ``corpora`` counts.
@@ -41,7 +34,7 @@ def sources(config: Config, folders: Sequence[Path]) -> list[Source]:
         ConfigError, DataError: as reading a corpus; a folder without audio.
     """
     clips = [clip for entry in config.corpora for clip in read(entry, Config.data_folder())[0]]
-    files = [Source(clip.id, clip.path, f"{clip.corpus}/{clip.emotion}") for clip in clips]
+    files = [Source(clip.id, clip.path) for clip in clips]
     for folder in folders:
         below = [Source(f"{folder.name}/{path.relative_to(folder)}", path) for path in audio_files(folder)]
         if not below:

@@ -1,4 +1,4 @@
-"""Training of a student on pairs: its frames become the teacher's, so does their mean, and so do scores of emotions."""
+"""Training of a student on pairs: its frames become the teacher's, and so does their mean over a piece."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ from models.keras_model import keras
 LONGEST = 600  # frames of features of a piece in a batch
 BATCH = 4500  # frames of features in a batch, about
 STEP = 40  # batches are padded to a multiple of it, so that few shapes are traced
-POOLED_WEIGHT, SCORES_WEIGHT = 2.0, 1.0  # of the errors of the mean over time and of the scores, beside the frames'
+POOLED_WEIGHT = 2.0  # of the error of the mean over time beside that of the frames
 AS_IS, DOUBLY = 0.45, 0.4  # share of pieces heard as recorded; of the degraded ones that are degraded once more
 WARM_UP = 500  # batches
 
@@ -42,8 +42,8 @@ def distil(
         learning_rate: the highest one; warm-up, then a cosine.
         weight_decay: decoupled.
         seed: of the order and of what degrades the features.
-        report: called after each epoch with its number from 1 and {"frames": error, "pooled": error, "scores": error},
-            as shares of the teacher's variance that are not explained.
+        report: called after each epoch with its number from 1 and {"frames": error, "pooled": error}, as shares of the
+            teacher's variance that are not explained.
     """
     size = network.outputs[1].shape[-1]
     plans = [_batches(pieces, np.random.default_rng([seed, epoch])) for epoch in range(epochs)]
@@ -51,12 +51,10 @@ def distil(
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - WARM_UP), alpha=0.01, warmup_target=learning_rate, warmup_steps=WARM_UP
     )
-    errors_of = [_frame_error(onto.frame_variance), _pooled_error(onto.pooled_variance), "mean_squared_error"]
-    n = len(network.outputs)
     network.compile(
         keras.optimizers.AdamW(schedule, weight_decay=weight_decay, clipnorm=1.0),
-        loss=errors_of[:n],
-        loss_weights=[1.0, POOLED_WEIGHT, SCORES_WEIGHT][:n],
+        loss=[_frame_error(onto.frame_variance), _pooled_error(onto.pooled_variance)],
+        loss_weights=[1.0, POOLED_WEIGHT],
     )
     with ThreadPoolExecutor(1) as ahead:
         for epoch, plan in enumerate(plans):
@@ -67,9 +65,9 @@ def distil(
                 if number + 1 < len(plan):
                     coming = ahead.submit(_batch, pieces, plan[number + 1], size, (seed, epoch, number + 1))
                 network.reset_metrics()
-                errors.append(network.train_on_batch(inputs, targets[:n])[1 : n + 1])
-            names = ("frames", "pooled", "scores")[:n]
-            report(epoch + 1, dict(zip(names, np.mean(errors, axis=0).tolist(), strict=True)))
+                errors.append(network.train_on_batch(inputs, targets)[1:3])
+            frames, pooled = np.mean(errors, axis=0)
+            report(epoch + 1, {"frames": float(frames), "pooled": float(pooled)})
 
 
 def _frame_error(variance: float):
@@ -107,20 +105,19 @@ def _batches(pieces: Sequence[Piece], rng: np.random.Generator) -> list[list[int
 def _batch(pieces: Sequence[Piece], numbers: Sequence[int], size: int, seed: tuple[int, ...]):
     rng = np.random.default_rng(seed)
     drawn = [_drawn(pieces[number], rng) for number in numbers]
-    frames = -(-max(len(mel) for mel, *_ in drawn) // STEP) * STEP
+    frames = -(-max(len(mel) for mel, _ in drawn) // STEP) * STEP
     mels = np.zeros((len(drawn), frames, drawn[0][0].shape[1]), np.float32)
     answers = np.zeros((len(drawn), frames // STRIDE, size + 1), np.float32)
-    for row, (mel, teacher, _) in enumerate(drawn):
+    for row, (mel, teacher) in enumerate(drawn):
         mels[row, : len(mel)] = mel
         answers[row, : len(teacher), :-1] = teacher
         answers[row, : len(teacher), -1] = 1
-    means = np.stack([teacher.mean(axis=0) for _, teacher, _ in drawn])
-    scores = np.stack([scores for *_, scores in drawn])
-    return [mels, np.array([len(mel) for mel, *_ in drawn], np.int64)], [answers, means, scores]
+    means = np.stack([teacher.mean(axis=0) for _, teacher in drawn])
+    return [mels, np.array([len(mel) for mel, _ in drawn], np.int64)], [answers, means]
 
 
-def _drawn(piece: Piece, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return features (4 T, bands), teacher (T, E) and scores (K,) of a piece at one of its speeds, in a condition."""
+def _drawn(piece: Piece, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return features (4 T, bands), teacher (T, E) of a piece at one of its speeds, in a condition."""
     pair = piece[rng.integers(len(piece))]
     as_is = rng.random() < AS_IS
     mel, teacher = pair.clean if as_is else pair.degraded, pair.teacher
@@ -130,4 +127,4 @@ def _drawn(piece: Piece, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarr
     mel = mel[start * STRIDE : (start + n) * STRIDE].astype(np.float32)
     if as_is or rng.random() < DOUBLY:
         mel = degrade(mel, rng)
-    return mel, teacher[start : start + n].astype(np.float32), pair.scores
+    return mel, teacher[start : start + n].astype(np.float32)

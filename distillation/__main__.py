@@ -1,8 +1,7 @@
-"""Train a small encoder to imitate a large one on speech with and without labels.
+"""Train a small encoder to imitate a large one on speech, whose labels are not read.
 
 The config says which corpora are heard, and which part of a clip at which
-level; their labels teach what of the large encoder tells emotions apart.
-Folders with any other speech can be added. What is written is
+level. Folders with any other speech can be added. What is written is
 encoder.onnx for the feature "distilled", and encoder.json, which says what it
 was trained on.
 

@@ -82,6 +82,7 @@ def demo_zoo(demo_root, tmp_path_factory) -> Path:
     common = ["--config", *paths, "--features", str(folder / "features")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SER_DATA", str(demo_root.parent))
+        patch.setattr("matplotlib.figure.Figure.savefig", toy_figures.save_pixel)
         assert preprocess.main([*common, "--jobs", "1"]) == 0
         assert train.main([*common, "--checkpoints", str(folder)]) == 0
     return folder

@@ -99,7 +99,10 @@ def train_on_jax(names: list[str]) -> None:
     pytest.importorskip("jax")
     environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     # compiled fast rather than to run fast
-    environment["XLA_FLAGS"] = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    environment["XLA_FLAGS"] = (
+        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+        "--xla_cpu_use_fusion_emitters=false"
+    )
     done = subprocess.run(
         [sys.executable, "-c", JAX, *names], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )

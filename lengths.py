@@ -40,16 +40,17 @@ def _datasets(config, options: argparse.Namespace) -> dict:
     from extract_feats.cache.task import Task
     from utils.dataset import common
 
-    datasets = {}
+    cuts = {}
     for seconds in sorted(set(options.seconds)):
-        cut = config.model_copy(update={"clip": config.clip.model_copy(update={"seconds": seconds})})
-        for corpus in scan(cut, options.limit):
-            tasks = [Task(corpus, recipe) for recipe in read.recipes_of(cut)]
-            with bars.progress(f"{corpus.label} {tasks[0].recipe.label}, {seconds:g} s") as report:
-                fill(tasks, options.features, jobs=options.jobs, progress=report)
-        command = cli.preprocess_command(options)
-        datasets[f"{seconds:g} s"] = read.dataset(cut, options.features, command=command, limit=options.limit)
-    return dict(zip(datasets, common(list(datasets.values())), strict=True))
+        clip = config.clip.model_copy(update={"seconds": seconds})
+        cuts[f"{seconds:g} s"] = config.model_copy(update={"clip": clip})
+    recipes = [recipe for cut in cuts.values() for recipe in read.recipes_of(cut)]
+    for corpus in scan(config, options.limit):
+        with bars.progress(f"{corpus.label} {recipes[0].label}, {', '.join(cuts)}") as report:
+            fill([Task(corpus, recipe) for recipe in recipes], options.features, jobs=options.jobs, progress=report)
+    command = cli.preprocess_command(options)
+    datasets = [read.dataset(cut, options.features, command=command, limit=options.limit) for cut in cuts.values()]
+    return dict(zip(cuts, common(datasets), strict=True))
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:

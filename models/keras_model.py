@@ -20,6 +20,9 @@ from utils.dataset import Dataset, Features
 from utils.plugins import settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# tf2onnx would copy the whole graph, weights and all, before each of two dozen passes, in case one fails: a third of
+# the time of a conversion. Set to whatever value, this leaves the copies out, and a pass that fails is an error.
+os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")
 with capture_output():  # TensorFlow writes about its build on every start
     import keras
 

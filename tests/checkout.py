@@ -11,8 +11,8 @@ from pathlib import Path
 from tests.shared_python import SharedPython
 from utils.plugins import ROOT
 
-LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", ".*_cache", "__pycache__", "data", "site", "features", "checkpoints", "pretrained", "explorations"
+LEFT_OUT = shutil.ignore_patterns(  # compiled modules come along, but none that is being written
+    ".git", ".venv", ".*_cache", "*.pyc.*", "data", "site", "features", "checkpoints", "pretrained", "explorations"
 )
 
 

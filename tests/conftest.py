@@ -1,6 +1,7 @@
 """What tests share: real speech where it is, synthetic speech everywhere, a quiet TensorFlow."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports Te
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # whatever the user's own Keras settings say
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
     os.environ.setdefault(threads, "1")  # as many workers as cores, so one thread each
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of some 200 commands would compile the checkout again
+sys.dont_write_bytecode = False
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # glibc: fewer heaps, less memory that is free but not given back
 
 LONGEST_FIRST = (  # files of tests that take longest; begun first, so that no worker waits for the other at the end
@@ -79,6 +82,7 @@ def demo_zoo(demo_root, tmp_path_factory) -> Path:
     common = ["--config", *paths, "--features", str(folder / "features")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SER_DATA", str(demo_root.parent))
+        patch.setattr("matplotlib.figure.Figure.savefig", toy_figures.save_pixel)
         assert preprocess.main([*common, "--jobs", "1"]) == 0
         assert train.main([*common, "--checkpoints", str(folder)]) == 0
     return folder

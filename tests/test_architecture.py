@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -94,13 +95,16 @@ def uses(path: Path) -> set[str]:
     return {name if name in FILES else name.rpartition(".")[0] for name in named} & set(FILES)
 
 
-ARROWS = {module: uses(path) - {module} for module, path in FILES.items()}
+@cache
+def arrows() -> dict[str, set[str]]:
+    """Return which of our other modules each module uses."""
+    return {module: uses(path) - {module} for module, path in FILES.items()}
 
 
-def circle(arrows: dict[str, set[str]]) -> list[str]:
+def circle(used: dict[str, set[str]]) -> list[str]:
     """Return the modules of one import circle in order, none if there is no circle."""
     try:
-        TopologicalSorter(arrows).prepare()
+        TopologicalSorter(used).prepare()
     except CycleError as error:
         return error.args[1]
     return []
@@ -115,7 +119,7 @@ def sub_room(module: str) -> str:
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_only_the_rooms_below_it(room):
     for module in (module for module in FILES if module.partition(".")[0] == room):
-        for name in ARROWS[module]:
+        for name in arrows()[module]:
             first = name.partition(".")[0]
             assert first not in SCRIPTS, f"{module} imports the script {first}"
             assert first == room or first in FLOORS[room], f"{module} imports {name}"
@@ -127,12 +131,12 @@ def test_a_room_imports_only_the_rooms_below_it(room):
 
 def test_no_import_circle_of_files_also_not_inside_functions_or_for_types():
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}), "a circle is not seen"
-    assert not (ring := circle(ARROWS)), " -> ".join(ring)
+    assert not (ring := circle(arrows())), " -> ".join(ring)
 
 
 def test_no_import_circle_of_rooms():
     rooms: dict[str, set[str]] = {}
-    for module, names in ARROWS.items():
+    for module, names in arrows().items():
         here = sub_room(module)
         rooms.setdefault(here, set()).update({sub_room(name) for name in names} - {here})
     assert not (ring := circle(rooms)), " -> ".join(ring)
@@ -145,7 +149,7 @@ def test_evaluation_has_small_rooms_and_each_imports_only_those_below_it():
         files = sorted((ROOT / "evaluation" / room).glob("*.py"))
         assert len(files) - 1 <= MOST_FILES, f"evaluation/{room} has {len(files) - 1} files"
         for path in files:
-            for name in (name for name in ARROWS[module_of(path)] if name.startswith("evaluation.")):
+            for name in (name for name in arrows()[module_of(path)] if name.startswith("evaluation.")):
                 other = name.split(".")[1]
                 assert other == room or other in below, f"{name_of(path)} imports {name}"
     for path in (ROOT / "evaluation").glob("*.py"):

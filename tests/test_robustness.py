@@ -20,6 +20,7 @@ from extract_feats import channel
 from extract_feats.cache import conditions, read, task
 from extract_feats.cache.fill import fill
 from prediction import out_of_domain
+from tests import toy_figures
 from utils import config as configs
 from utils.errors import ConfigError
 from utils.plots import robustness as robustness_plots
@@ -36,6 +37,7 @@ def zoo(demo_root, tmp_path_factory):
     other = write_config(folder, "four", split={"by": "speaker", "folds": 4})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SER_DATA", str(demo_root.parent))
+        patch.setattr("matplotlib.figure.Figure.savefig", toy_figures.save_pixel)  # of the runs; robustness.py draws
         for chosen in (paths, [other]):
             common = ["--config", *map(str, chosen), "--features", str(folder / "features")]
             assert preprocess.main([*common, "--jobs", "1"]) == 0

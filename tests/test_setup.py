@@ -217,8 +217,7 @@ def test_continuous_integration_goes_on_where_chromium_cannot_be_installed(tmp_p
 def extended(tmp_path_factory) -> Path:
     """Return a copy of the project with the example files of CONTRIBUTING.md in their places, and their corpus."""
     copy = tmp_path_factory.mktemp("extended") / "zoo"
-    made = shutil.ignore_patterns(".*", "__pycache__", "data", "features", "checkpoints")
-    shutil.copytree(ROOT, copy, ignore=made)
+    checkout.copy(copy)
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf8")
     blocks = re.findall(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert len(blocks) == 6

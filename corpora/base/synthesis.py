@@ -173,11 +173,13 @@ def _tract(source: np.ndarray, formants: np.ndarray, tilt: float) -> np.ndarray:
     size = 1024  # the slowest resonance has died away by 70 dB when the padding ends
     hz = np.fft.rfftfreq(size, 1 / RATE)
     delay = np.exp(-2j * np.pi * hz / RATE)
-    response = (np.maximum(hz, 500) / 500) ** (tilt / 6.02) * np.ones((len(formants), 1), complex)
+    gain, poles = np.ones((len(formants), 1)), np.ones((len(formants), len(hz)), complex)
     for track, bandwidth in zip(formants.T[:, :, None], BANDWIDTHS, strict=True):
         c = -np.exp(-2 * np.pi * bandwidth / RATE)
         b = 2 * np.sqrt(-c) * np.cos(2 * np.pi * track / RATE)
-        response *= (1 - b - c) / (1 - b * delay - c * delay**2)
+        gain *= 1 - b - c
+        poles *= (1 - c * delay**2) - b * delay
+    response = (np.maximum(hz, 500) / 500) ** (tilt / 6.02) * gain / poles  # (hops, size / 2 + 1)
     padded = np.pad(source, (FRAME // 2, FRAME))
     frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP][: len(formants)]
     window = np.hanning(FRAME + 1)[:-1] / 2  # four overlapping frames sum to 1

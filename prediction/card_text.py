@@ -24,13 +24,24 @@ def window_note(card: Mapping[str, Any]) -> str:
     return note if untrimmed else ""
 
 
+def guessing_text(card: Mapping[str, Any]) -> str:
+    """Return the guessing level, and whether the model's UAR is no better.
+
+    >>> guessing_text({"labels": ["angry", "sad"], "uar": 0.55, "uar_ci95": [0.42, 0.6]})
+    'guessing: 0.500, and the model is no better'
+    """
+    level, low = card.get("chance") or 1 / len(card["labels"]), (card["uar_ci95"] or [card["uar"]])[0]
+    return f"guessing: {level:.3f}" + (", and the model is no better" if min(card["uar"], low) <= level else "")
+
+
 def provenance(card: Mapping[str, Any], coverage: float | None = None, speaker: Any = None) -> str:
     """Return what a user should know before the answers, a line each.
 
-    The model's UAR with its protocol; its notes; for a coverage, ``coverage_text``; for enrolled clips that adapt the
-    model little, ``SpeakerOffset.note``.
+    The model's UAR with its protocol and what guessing has; its notes; for a coverage, ``coverage_text``; for enrolled
+    clips that adapt the model little, ``SpeakerOffset.note``.
     """
-    lines = [f"{card['name']}: {card['evidence']}", *(f"note: {note}" for note in card["notes"])]
+    lines = [f"{card['name']}: {card['evidence']}; {guessing_text(card)}"]
+    lines += [f"note: {note}" for note in card["notes"]]
     if coverage is not None:
         lines.append(coverage_text(card, coverage))
     if isinstance(speaker, SpeakerOffset) and speaker.note:

@@ -34,7 +34,7 @@ def choice(folder: Path) -> tuple[list[Model], Asked]:
             [None, *known],
             format_func=lambda c: f"to hold the true label {c:.0%} of the time" if c else "none",
         )
-        always_name = st.toggle("Name an emotion even for what is unlike anything the model learned")
+        always_name = st.checkbox("Name an emotion even for what is unlike anything the model learned")
         for model in models:
             st.divider()
             st.markdown(text.facts(model.card, coverage))

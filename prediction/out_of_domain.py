@@ -17,8 +17,8 @@ is four emotions of it). The older distance alone warned of 27 % of EMO-DB's and
     Whisper, level made equal 1.3 %             100 % (.579)  100 % (.328) *
     log-mel                   1.2 %              90 % (.186)   90 % (.169)
 
-The warning tells other recordings from those of the training, not right answers from wrong ones: where a model is better
-than guessing on another corpus, nearly as many of its right answers get it (96 % for .430, 99 % for .579).
+The warning tells other recordings from those of the training, not right answers from wrong ones. Where a model is
+better than guessing on another corpus, nearly as many of its right answers get it (96 % for .430, 99 % for .579).
 """
 
 from base64 import b64decode, b64encode

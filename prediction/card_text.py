@@ -25,13 +25,13 @@ def window_note(card: Mapping[str, Any]) -> str:
 
 
 def guessing_text(card: Mapping[str, Any]) -> str:
-    """Return the guessing level, and whether the model's UAR is no better.
+    """Return the UAR of guessing, and whether the model is better, which cards of older versions do not say.
 
-    >>> guessing_text({"labels": ["angry", "sad"], "uar": 0.55, "uar_ci95": [0.42, 0.6]})
-    'guessing: 0.500, and the model is no better'
+    >>> guessing_text({"labels": ["angry", "sad"], "verdict": "no better than guessing"})
+    'guessing: 0.500, the model is no better than guessing'
     """
-    level, low = card.get("chance") or 1 / len(card["labels"]), (card["uar_ci95"] or [card["uar"]])[0]
-    return f"guessing: {level:.3f}" + (", and the model is no better" if min(card["uar"], low) <= level else "")
+    level, verdict = card.get("chance") or 1 / len(card["labels"]), card.get("verdict")
+    return f"guessing: {level:.3f}" + (f", the model is {verdict}" if verdict else "")
 
 
 def provenance(card: Mapping[str, Any], coverage: float | None = None, speaker: Any = None) -> str:

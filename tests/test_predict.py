@@ -73,6 +73,7 @@ def test_one_file_prints_its_emotion_and_draws_a_radar_chart(run, zoo, demo_root
     first, note, line, last = out.splitlines()
     metrics = json.loads((zoo / "plain" / "metrics.json").read_text(encoding="utf8"))
     assert first.startswith(f"plain: UAR {metrics['uar']:.3f}") and "speaker-independent, 3 folds by speaker" in first
+    assert first.endswith("; guessing: 0.200" + f", the model is {metrics['verdict']}" * bool(metrics["verdict"]))
     assert note == "note: trained on synthetic voices"
     assert line.startswith(f"{clip}: ") and all(label in line for label in LABELS)
     assert last == "radar chart: m08_sad_1_radar.png"

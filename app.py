@@ -34,13 +34,13 @@ def page() -> None:
     st.markdown(text.PURPOSE)
     cache = VisitorCache()
     try:
-        models, coverage = inputs.choice(_checkpoints())
+        models, asked = inputs.choice(_checkpoints())
         sounds = inputs.recordings(cache)
         speakers = inputs.speakers(models, cache)
         if len(sounds) == 1:
-            results.one(sounds[0], models, speakers, coverage, cache)
+            results.one(sounds[0], models, speakers, asked, cache)
         elif sounds:
-            results.many(sounds, models, speakers, coverage, cache)
+            results.many(sounds, models, speakers, asked, cache)
     except UserError as error:
         st.error(text.code(str(error)))
     cache.forget_others()

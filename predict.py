@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _clips(options: argparse.Namespace) -> int:
     """Answer for each file as a whole; return 1 if one could not be read."""
     recogniser = prediction.Recogniser.open(options.checkpoint)
-    rule, names = recogniser.rule(options.coverage, options.abstain_below), files.expand(options.inputs)
+    names, rule = files.expand(options.inputs), command_line.rule_of(options, recogniser.card)
     alone = len(names) == 1 and names[0] != "-" and not Path(options.inputs[0]).is_dir()
     charts = radar_charts.chart_paths(names, options.radar) if options.radar or alone else {}
     speaker = recogniser.enrol_folder(options.enroll, mixed=options.mixed) if options.enroll else None

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from utils.errors import ConfigError
+
+UNLIKE = "unlike anything the model learned"
+NO_ANSWER = f"no answer: {UNLIKE}"
 
 
 class Hint(TypedDict):
@@ -25,8 +29,10 @@ class Hint(TypedDict):
 
 
 class AnswerJson(TypedDict, total=False):
-    """A line of --json: ``file`` and ``error``, or ``file``, ``emotion`` (None if none is named), ``probabilities``,
-    ``hints``, ``warning`` ("" if none), and if asked for ``set`` (labels) and ``reason``.
+    """A line of --json: ``file`` and ``error``, or ``file``, ``emotion``, ``probabilities``, ``hints``, ``warning``.
+
+    ``emotion`` is None if none is named; ``warning``, which is "" if there is none, or ``reason`` says why. If asked
+    for, also ``set`` (labels).
     """
 
     file: str
@@ -46,20 +52,24 @@ class DecisionRule:
     Attributes:
         set_threshold: probability from which a label is in the label set; None: no label sets.
         abstain_below: top probability under which no emotion is named.
+        always_name: whether an emotion is named for a clip with a warning as well.
     """
 
     set_threshold: float | None = None
     abstain_below: float = 0.0
+    always_name: bool = False
 
     @classmethod
-    def of_card(cls, card: Mapping[str, Any], coverage: float | None, abstain_below: float = 0.0) -> "DecisionRule":
+    def of_card(
+        cls, card: Mapping[str, Any], coverage: float | None, abstain_below: float = 0.0, *, always_name: bool = False
+    ) -> "DecisionRule":
         """Return the rule with a model's threshold for label sets of this coverage; None: no label sets.
 
         Raises:
             ConfigError: the checkpoint has no threshold for this coverage.
         """
         if coverage is None:
-            return cls(None, abstain_below)
+            return cls(None, abstain_below, always_name)
         known = card.get("conformal") or {}
         if not known:
             raise ConfigError(
@@ -67,7 +77,7 @@ class DecisionRule:
             )
         if f"{coverage:g}" not in known:
             raise ConfigError(f"--coverage {coverage:g}: {card['name']} has thresholds for {', '.join(known)}.")
-        return cls(known[f"{coverage:g}"]["threshold"], abstain_below)
+        return cls(known[f"{coverage:g}"]["threshold"], abstain_below, always_name)
 
     @property
     def gives_sets(self) -> bool:
@@ -79,8 +89,8 @@ class DecisionRule:
 class Answer:
     """The answer for one file: probabilities by label, or the error (the rest is then not asked for).
 
-    ``hints`` say in what it is unlike the training clips, ``warning`` that it is too unlike, "" where it is not
-    (``prediction.out_of_domain``).
+    ``hints`` say in what it is unlike the training clips, ``warning`` that it is too unlike for the model to know, ""
+    where it is not (``prediction.out_of_domain``). With a warning no emotion is named, unless the rule says so.
     """
 
     file: str
@@ -98,16 +108,23 @@ class Answer:
     @property
     def emotion(self) -> str:
         """The emotion that is named; "" if none is."""
-        return "" if self.reason else self.top
+        return "" if self.reason or self.is_outside else self.top
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether no emotion is named because the clip is outside what the model knows."""
+        return bool(self.warning) and not self.rule.always_name
 
     @property
     def headline(self) -> str:
         """The emotion, or why none is named."""
+        if self.is_outside:
+            return NO_ANSWER
         return self.emotion or f"none named, {self.reason}"
 
     @property
     def reason(self) -> str:
-        """Why no emotion is named; "" if one is."""
+        """Why no emotion is named for a clip like the training clips; "" if one is."""
         p, least = self.probabilities[self.top], self.rule.abstain_below
         return f"{self.top} {p:.3f} is below {least:g}" if p < least else ""
 
@@ -123,12 +140,16 @@ class Answer:
         return sorted(self.probabilities, key=self.probabilities.get, reverse=True)
 
     def line(self) -> str:
-        """Return all of it in words, the most probable first; a line for the warning and each hint follows."""
+        """Return all of it in words, the most probable first; lines for the warning and each hint follow.
+
+        A clip outside what the model knows has no probabilities here: a reader takes the first for the answer.
+        """
         label_set = f"  {{{', '.join(self.label_set)}}}" if self.rule.gives_sets else ""
         ranked = "  ".join(f"{label} {self.probabilities[label]:.2f}" for label in self.ranked)
-        hints = "".join(f"\n  hint: {hint['text']}" for hint in self.hints)
-        warning = f"\n  warning: {self.warning}" if self.warning else ""
-        return f"{self.file}: {self.headline}{label_set}  {ranked}{warning}{hints}"
+        lines = [f"{self.file}: {self.headline}" + ("" if self.is_outside else f"{label_set}  {ranked}")]
+        lines += wrapped(f"warning: {self.warning}") if self.warning else []
+        lines += ["  --always-name names an emotion all the same"] if self.is_outside else []
+        return "\n".join([*lines, *(f"  hint: {hint['text']}" for hint in self.hints)])
 
     def as_json(self) -> AnswerJson:
         """Return what --json prints."""
@@ -138,6 +159,11 @@ class Answer:
         line |= {"hints": list(self.hints), "warning": self.warning}
         line |= {"set": self.label_set} if self.rule.gives_sets else {}
         return line | ({"reason": self.reason} if self.reason else {})
+
+
+def wrapped(words: str, indent: str = "  ") -> list[str]:
+    """Return words in lines of at most 80 characters, each of which begins with ``indent``."""
+    return textwrap.wrap(words, 80, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def distinct(files: Sequence[str]) -> dict[str, str]:

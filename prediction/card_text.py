@@ -24,13 +24,24 @@ def window_note(card: Mapping[str, Any]) -> str:
     return note if untrimmed else ""
 
 
+def guessing_text(card: Mapping[str, Any]) -> str:
+    """Return the UAR of guessing, and whether the model is better, which cards of older versions do not say.
+
+    >>> guessing_text({"labels": ["angry", "sad"], "verdict": "no better than guessing"})
+    'guessing: 0.500, the model is no better than guessing'
+    """
+    level, verdict = card.get("chance") or 1 / len(card["labels"]), card.get("verdict")
+    return f"guessing: {level:.3f}" + (f", the model is {verdict}" if verdict else "")
+
+
 def provenance(card: Mapping[str, Any], coverage: float | None = None, speaker: Any = None) -> str:
     """Return what a user should know before the answers, a line each.
 
-    The model's UAR with its protocol; its notes; for a coverage, ``coverage_text``; for enrolled clips that adapt the
-    model little, ``SpeakerOffset.note``.
+    The model's UAR with its protocol and what guessing has; its notes; for a coverage, ``coverage_text``; for enrolled
+    clips that adapt the model little, ``SpeakerOffset.note``.
     """
-    lines = [f"{card['name']}: {card['evidence']}", *(f"note: {note}" for note in card["notes"])]
+    lines = [f"{card['name']}: {card['evidence']}; {guessing_text(card)}"]
+    lines += [f"note: {note}" for note in card["notes"]]
     if coverage is not None:
         lines.append(coverage_text(card, coverage))
     if isinstance(speaker, SpeakerOffset) and speaker.note:

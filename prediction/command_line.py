@@ -1,8 +1,11 @@
 """The options of predict.py: of whole files, and of recordings over time. Nothing slow is loaded, for --help."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from prediction.answers import DecisionRule
 from prediction.checkpoints import GENERAL
 from prediction.timeline_settings import TimelineSettings
 from utils import cli
@@ -39,6 +42,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--abstain-below", type=_share, default=0.0, metavar="P", help="name no emotion less probable than P, 0 to 1"
+    )
+    parser.add_argument(
+        "--always-name", action="store_true", help="name an emotion even for what is unlike anything the model learned"
     )
     _add_options_over_time(parser.add_argument_group("long recordings and streams"))
 
@@ -89,7 +95,12 @@ def settings_of(options: argparse.Namespace) -> TimelineSettings:
     """
     given = {field: getattr(options, option) for option, field in FIELDS.items()}
     chosen = {field: value for field, value in given.items() if value is not None}
-    return TimelineSettings(**chosen, centred=not options.live)
+    return TimelineSettings(**chosen, centred=not options.live, always_name=options.always_name)
+
+
+def rule_of(options: argparse.Namespace, card: Mapping[str, Any]) -> DecisionRule:
+    """Return what the options ask of the answers of a model with this card; errors as of ``DecisionRule.of_card``."""
+    return DecisionRule.of_card(card, options.coverage, options.abstain_below, always_name=options.always_name)
 
 
 def _names(text: str) -> list[str]:

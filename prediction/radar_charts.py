@@ -27,8 +27,8 @@ def chart_paths(files: Sequence[str], radar: Path | None) -> dict[str, Path]:
 
 
 def draw(answer: Answer, path: Path) -> None:
-    """Write the chart of an answer without an error; the suffix chooses PNG, SVG or PDF."""
+    """Write the chart of an answer without an error, grey where the model does not know; PNG, SVG or PDF by suffix."""
     from utils import plots
 
-    title = answer.headline
-    plots.save(plots.radar(list(answer.probabilities.values()), list(answer.probabilities), title=title), path)
+    values, labels = list(answer.probabilities.values()), list(answer.probabilities)
+    plots.save(plots.radar(values, labels, title=answer.headline, grey=answer.is_outside), path)

@@ -19,7 +19,7 @@ from utils.audio import files
 from utils.audio.stream import Stream
 from utils.errors import DataError
 
-PROBABILITIES = DecisionRule()  # no label sets, and an emotion is named however improbable
+PROBABILITIES = DecisionRule()  # no label sets, and of a clip that the model can know an emotion however improbable
 
 
 @dataclass(frozen=True)
@@ -128,17 +128,20 @@ class Recogniser:
                 by_label = {label: round(float(p), 6) for label, p in zip(self.labels, next(rows), strict=True)}
                 yield Answer(reading.file, by_label, rule=rule, hints=hints, warning=warning(hints, remedy))
 
-    def rule(self, coverage: float | None = None, abstain_below: float = 0.0) -> DecisionRule:
+    def rule(
+        self, coverage: float | None = None, abstain_below: float = 0.0, *, always_name: bool = False
+    ) -> DecisionRule:
         """Return what answers say beside the probabilities.
 
         Args:
             coverage: how often the label sets hold the true label, e.g. .9; None: no label sets.
             abstain_below: probability under which no emotion is named, 0 to 1.
+            always_name: name an emotion even where the clip is unlike anything the model learned.
 
         Raises:
             ConfigError: the checkpoint has no threshold for this coverage.
         """
-        return DecisionRule.of_card(self.card, coverage, abstain_below)
+        return DecisionRule.of_card(self.card, coverage, abstain_below, always_name=always_name)
 
     def enrol(self, clips: Iterable[str | Path | BinaryIO], *, mixed: bool = False) -> SpeakerStatistics:
         """Return what adapts the model to a speaker who gave these clips, unlabelled.

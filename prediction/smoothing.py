@@ -83,34 +83,42 @@ class EmotionSegment:
 
     Attributes:
         start, end: seconds.
-        label: its number.
+        label: its number; None outside what the model knows.
         probabilities: (C,) mean over its hops.
-        change: whether the speech before it had another emotion.
+        change: whether the speech before it, as far as the model knows it, had another emotion.
     """
 
     start: float
     end: float
-    label: int
+    label: int | None
     probabilities: np.ndarray
     change: bool
 
 
-def emotion_segments(times: np.ndarray, probabilities: np.ndarray, *, min_duration: float) -> list[EmotionSegment]:
+def emotion_segments(
+    times: np.ndarray, probabilities: np.ndarray, *, min_duration: float, outside: np.ndarray | None = None
+) -> list[EmotionSegment]:
     """Return the segments of one channel; a pause of more than half a hop ends a segment as well.
 
     Args:
         times: (n, 2) start and end of the hops with speech, in seconds.
         probabilities: (n, C) smoothed, of these hops.
         min_duration: seconds of speech that a new emotion must last to count as a change.
+        outside: (n,) bool, hops outside what the model knows; they make segments without a label. None: none is.
     """
     if not len(times):
         return []
     hop = np.max(times[:, 1] - times[:, 0])
-    labels = min_duration_filter(probabilities.argmax(axis=1), max(1, int(np.ceil(min_duration / hop - 1e-6))))
-    changed = np.diff(labels, prepend=labels[0]) != 0
+    known = np.ones(len(times), bool) if outside is None else ~outside
+    labels, changed = np.full(len(times), -1), np.zeros(len(times), bool)
+    best = min_duration_filter(probabilities[known].argmax(axis=1), max(1, int(np.ceil(min_duration / hop - 1e-6))))
+    labels[known], changed[known] = best, np.diff(best, prepend=best[:1]) != 0
     after_pause = np.append(True, times[1:, 0] - times[:-1, 1] > hop / 2)
-    cuts = np.flatnonzero(changed | after_pause)
+    cuts = np.flatnonzero((np.diff(labels, prepend=labels[0]) != 0) | after_pause)
     return [
-        EmotionSegment(times[a, 0], times[b - 1, 1], int(labels[a]), probabilities[a:b].mean(axis=0), bool(changed[a]))
+        EmotionSegment(
+            times[a, 0], times[b - 1, 1], int(labels[a]) if known[a] else None, probabilities[a:b].mean(axis=0),
+            bool(changed[a]),
+        )
         for a, b in zip(cuts, [*cuts[1:], len(times)], strict=True)
-    ]
+    ]  # fmt: skip

@@ -113,7 +113,9 @@ def channel_speakers(
 def live(stream: Stream, predictor: Predictor, extract: Extract, settings: TimelineSettings) -> Iterator[LiveEntry]:
     """Yield an entry for each hop of each channel as soon as its audio has come; smoothed by the past alone.
 
-    Where no one speaks, ``emotion`` and ``probabilities`` are None. Arguments and errors as of ``make_timeline``.
+    Where no one speaks, ``emotion`` and ``probabilities`` are None. A window unlike anything the model learned has a
+    warning and the model's own probabilities, and no emotion unless ``always_name``; it is no evidence for later hops.
+    Arguments and errors as of ``make_timeline``.
     """
     names = channel_names(settings.channels, stream.channels, "the stream")
     detector = VoiceActivity(stream.rate, stream.channels)
@@ -121,10 +123,12 @@ def live(stream: Stream, predictor: Predictor, extract: Extract, settings: Timel
     states = [model.prior] * stream.channels
     for hop in judged(hops(stream, settings, detector), predictor, extract, stream.rate, batch=1):
         for channel, name in enumerate(names):
-            states[channel] = model.step(states[channel], hop.probabilities[channel])
-            smoothed = entry(predictor.labels, hop.start, hop.end, states[channel])
-            silent = np.isnan(hop.probabilities[channel]).any()
-            yield {"channel": name} | smoothed | ({"emotion": None, "probabilities": None} if silent else {})
+            raw, unlike = hop.probabilities[channel], bool(hop.unfamiliar[channel])
+            outside = unlike and not settings.always_name
+            states[channel] = model.step(states[channel], np.full(len(raw), np.nan) if outside else raw)
+            said = entry(predictor.labels, hop.start, hop.end, raw if outside else states[channel], named=not outside)
+            said |= {"emotion": None, "probabilities": None} if np.isnan(raw).any() else {}
+            yield {"channel": name} | said | {"warning": warning_text() if unlike else ""}
 
 
 def _smoother(labels: Sequence[str], settings: TimelineSettings) -> HiddenMarkovModel:
@@ -143,29 +147,55 @@ def _channel(
     times = np.array([[hop.start, hop.end] for hop in done]).reshape(-1, 2)
     probabilities = np.array([hop.probabilities[channel] for hop in done]).reshape(len(done), len(labels))
     answered = ~np.isnan(probabilities).any(axis=1)
-    smooth = _smoother(labels, settings).smooth(probabilities)[answered] if answered.any() else probabilities[:0]
-    times = times[answered]
-    unfamiliar = int(sum(hop.unfamiliar[channel] for hop in done))
-    segments = emotion_segments(times, smooth, min_duration=settings.min_duration)
+    unfamiliar = np.array([hop.unfamiliar[channel] for hop in done], bool)
+    warned = unfamiliar.sum() > UNFAMILIAR_SHARE * answered.sum()
+    unlike = unfamiliar | warned
+    outside = unlike & (not settings.always_name)
+    shown = _smoothed(probabilities, outside, _smoother(labels, settings))[answered]
+    times, unlike, outside = times[answered], unlike[answered], outside[answered]
+    segments = emotion_segments(times, shown, min_duration=settings.min_duration, outside=outside)
     return {
         "name": name,
         "speech": speech,
         "unusable": int(sum(hop.speaks[channel] for hop in done) - answered.sum()),
-        "unfamiliar": unfamiliar,
-        "warning": warning_text(remedy) if unfamiliar > UNFAMILIAR_SHARE * answered.sum() else "",
+        "unfamiliar": int(unfamiliar.sum()),
+        "warning": warning_text(remedy) if warned else "",
         "changes": [round(float(segment.start), 3) for segment in segments if segment.change],
-        "spells": [entry(labels, s.start, s.end, s.probabilities, s.label) for s in segments],
-        "hops": [entry(labels, start, end, row) for (start, end), row in zip(times, smooth, strict=True)],
+        "spells": [
+            entry(labels, s.start, s.end, s.probabilities, s.label, named=s.label is not None) for s in segments
+        ],
+        "hops": [
+            entry(labels, start, end, row, named=not out) | {"unlike": bool(far)}
+            for (start, end), row, far, out in zip(times, shown, unlike, outside, strict=True)
+        ],
     }
 
 
+def _smoothed(probabilities: np.ndarray, outside: np.ndarray, smoother: HiddenMarkovModel) -> np.ndarray:
+    """Return (n, C) smoothed probabilities; hops outside what the model knows keep theirs and are no evidence."""
+    if not len(probabilities):
+        return probabilities
+    smooth = smoother.smooth(np.where(outside[:, None], np.nan, probabilities))
+    return np.where(outside[:, None], probabilities, smooth)
+
+
 def entry(
-    labels: Sequence[str], start: float, end: float, probabilities: np.ndarray, label: int | None = None
+    labels: Sequence[str],
+    start: float,
+    end: float,
+    probabilities: np.ndarray,
+    label: int | None = None,
+    *,
+    named: bool = True,
 ) -> TimelineEntry:
-    """Return start and end in seconds, emotion and rounded probabilities; without a label the most probable one."""
+    """Return start and end in seconds, emotion and rounded probabilities.
+
+    Without a label the emotion is the most probable one; None unless it is ``named``.
+    """
+    best = int(probabilities.argmax()) if label is None else label
     return {
         "start": round(float(start), 3),
         "end": round(float(end), 3),
-        "emotion": labels[int(probabilities.argmax()) if label is None else label],
+        "emotion": labels[best] if named else None,
         "probabilities": {name: round(float(p), 4) for name, p in zip(labels, probabilities, strict=True)},
     }

@@ -8,28 +8,43 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from prediction.answers import NO_ANSWER, UNLIKE, wrapped
 from utils.errors import ConfigError
 
 Interval = tuple[float, float, str]
 
 
 class TimelineEntry(TypedDict):
-    """A stretch of time: ``start``, ``end`` in seconds, the ``emotion`` and the ``probabilities`` by label."""
+    """A stretch of time: ``start``, ``end`` in seconds, the ``emotion`` and the ``probabilities`` by label.
+
+    ``emotion`` is None outside what the model knows; the probabilities are then the model's own, not smoothed.
+    """
 
     start: float
     end: float
-    emotion: str
+    emotion: str | None
     probabilities: dict[str, float]
 
 
+class HopEntry(TimelineEntry):
+    """A hop with speech; ``unlike``: whether its window, or most of its channel, is unlike the training clips."""
+
+    unlike: bool
+
+
 class LiveEntry(TypedDict):
-    """A hop of one ``channel`` of a stream; ``emotion`` and ``probabilities`` are None where no one speaks."""
+    """A hop of one ``channel`` of a stream; ``emotion`` and ``probabilities`` are None where no one speaks.
+
+    ``warning``: "" unless its window is unlike anything the model learned; ``emotion`` is then None too, if not asked
+    for all the same.
+    """
 
     channel: str
     start: float
     end: float
     emotion: str | None
     probabilities: dict[str, float] | None
+    warning: str
 
 
 class ChannelTimeline(TypedDict):
@@ -37,7 +52,8 @@ class ChannelTimeline(TypedDict):
 
     ``speech``: start and end of speech, seconds; ``unusable``: windows with speech that could not be judged;
     ``unfamiliar``: windows whose features are unlike those of the training clips; ``warning``: "" unless most are;
-    ``changes``: seconds; ``spells``: segments of one emotion; ``hops``: all hops with speech, smoothed.
+    ``changes``: seconds; ``spells``: segments of one emotion, or of none; ``hops``: all hops with speech, smoothed. No
+    emotion is named of windows unlike those clips, nor of a channel with a warning, unless it is asked for.
     """
 
     name: str
@@ -47,7 +63,7 @@ class ChannelTimeline(TypedDict):
     warning: str
     changes: list[float]
     spells: list[TimelineEntry]
-    hops: list[TimelineEntry]
+    hops: list[HopEntry]
 
 
 class Timeline(TypedDict):
@@ -102,13 +118,18 @@ def write_csv(path: Path, document: Timeline) -> None:
 
 
 def csv_text(document: Timeline) -> str:
-    """Return ``start,end,channel,emotion,p_<label>...``, a row for each hop with speech; by time, then by channel."""
-    rows = [(hop, channel["name"]) for channel in document["channels"] for hop in channel["hops"]]
+    """Return ``start,end,channel,emotion,p_<label>...,warning``, a row for each hop with speech; by time and channel.
+
+    ``emotion`` is empty outside what the model knows.
+    """
+    rows = [(hop, channel) for channel in document["channels"] for hop in channel["hops"]]
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(["start", "end", "channel", "emotion", *(f"p_{label}" for label in document["labels"])])
-    for hop, name in sorted(rows, key=lambda row: row[0]["start"]):
-        writer.writerow([hop["start"], hop["end"], name, hop["emotion"], *hop["probabilities"].values()])
+    writer.writerow(["start", "end", "channel", "emotion", *(f"p_{label}" for label in document["labels"]), "warning"])
+    for hop, channel in sorted(rows, key=lambda row: row[0]["start"]):
+        warning = (channel["warning"] or UNLIKE) if hop["unlike"] else ""
+        cells = [hop["start"], hop["end"], channel["name"], hop["emotion"] or "", *hop["probabilities"].values()]
+        writer.writerow([*cells, warning])
     return text.getvalue()
 
 
@@ -125,13 +146,15 @@ def write_textgrid(path: Path, document: Timeline) -> None:
 def textgrid_text(document: Timeline) -> str:
     """Return two tiers per channel, ``<name> speech`` and ``<name> emotion``, in Praat's long text format.
 
+    Where no emotion is named the second says "no answer".
+
     Boersma & Weenink, praat.org, "TextGrid file formats".
     """
     end = document["seconds"]
     tiers = []
     for channel in document["channels"]:
         speech = [(start, stop, "speech") for start, stop in channel["speech"]]
-        emotion = [(part["start"], part["end"], part["emotion"]) for part in channel["spells"]]
+        emotion = [(part["start"], part["end"], part["emotion"] or "no answer") for part in channel["spells"]]
         tiers += [(f"{channel['name']} speech", speech), (f"{channel['name']} emotion", emotion)]
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', ""]
     lines += ["xmin = 0", f"xmax = {end}", "tiers? <exists>", f"size = {len(tiers)}", "item []:"]
@@ -149,23 +172,24 @@ def summary(document: Timeline) -> str:
     """Return a line for the recording, then ``channel_lines``, a channel's warning below its own."""
     lines = [f"{document['file']}: {document['seconds']:.1f} s, {document['model']}"]
     for channel, line in zip(document["channels"], channel_lines(document), strict=True):
-        lines += [f"  {line}", *([f"    warning: {channel['warning']}"] if channel["warning"] else [])]
+        lines += [f"  {line}", *(wrapped(f"warning: {channel['warning']}", "    ") if channel["warning"] else [])]
     return "\n".join(lines)
 
 
 def channel_lines(document: Timeline) -> list[str]:
-    """Return a line per channel: seconds of speech, share of each emotion, changes."""
+    """Return a line per channel: seconds of speech, changes, share of each emotion and of what has no answer."""
     lines = []
     for channel in document["channels"]:
-        seconds = dict.fromkeys(document["labels"], 0.0)
+        seconds = dict.fromkeys([*document["labels"], None], 0.0)
         for segment in channel["spells"]:
             seconds[segment["emotion"]] += segment["end"] - segment["start"]
         whole, ranked = sum(seconds.values()) or 1.0, sorted(seconds, key=seconds.get, reverse=True)
-        shares = [f"{name} {seconds[name] / whole:.0%}" for name in ranked if seconds[name]]
+        shares = [f"{name or NO_ANSWER} {seconds[name] / whole:.0%}" for name in ranked if seconds[name]]
         spoken = sum(stop - start for start, stop in channel["speech"])
         unusable = f"; {_count(channel['unusable'], 'window')} too quiet to judge" if channel["unusable"] else ""
         changes = _count(len(channel["changes"]), "change")
         words = ", ".join(shares) or "nothing to judge"
+        words = NO_ANSWER if seconds[None] == whole else words
         lines.append(f"{channel['name']}: {spoken:.1f} s of speech, {changes}: {words}{unusable}")
     return lines
 
@@ -177,10 +201,13 @@ def _count(number: int, word: str) -> str:
 def line(hop: LiveEntry) -> str:
     """Return one hop of a channel, as ``prediction.timeline.live`` yields it, in words, the most probable first."""
     where = f"{hop['end']:8.1f} s  {hop['channel']}: "
-    if hop["emotion"] is None:
+    if hop["probabilities"] is None:
         return where + "-"
+    if hop["emotion"] is None:
+        return where + NO_ANSWER
     ranked = sorted(hop["probabilities"].items(), key=lambda item: -item[1])
-    return where + f"{hop['emotion']}  " + "  ".join(f"{label} {p:.2f}" for label, p in ranked)
+    warning = f"  ({UNLIKE})" if hop["warning"] else ""
+    return where + f"{hop['emotion']}  " + "  ".join(f"{label} {p:.2f}" for label, p in ranked) + warning
 
 
 def _gapless(intervals: Iterable[Interval], end: float) -> Iterable[Interval]:

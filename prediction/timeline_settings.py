@@ -17,6 +17,7 @@ class TimelineSettings:
         min_duration: seconds of speech that a new emotion must last to count as a change.
         channels: their names; (): mono, or left and right, or channel1, channel2, ...
         adapt: scale the features by each channel's own voice; for models with ``normalise: speaker``.
+        always_name: name an emotion even where a window is unlike anything the model learned.
         centred: the window has its middle in the hop's; else it ends where the hop ends, and nothing waits.
     """
 
@@ -26,6 +27,7 @@ class TimelineSettings:
     min_duration: float = 2.0
     channels: Sequence[str] = ()
     adapt: bool = False
+    always_name: bool = False
     centred: bool = True
 
     def __post_init__(self):

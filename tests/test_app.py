@@ -163,6 +163,17 @@ def test_a_clip_unlike_the_training_clips_is_said_to_be(open_page, predicted, cl
     assert expected and [value.partition(": ")[2] for value in shown] == expected
 
 
+def test_no_emotion_is_named_for_noise_unless_it_is_asked_for(open_page, predicted, tmp_path_factory):
+    noise = tmp_path_factory.mktemp("noise") / "noise.wav"
+    noise.write_bytes(wav(np.random.default_rng(1).uniform(-0.9, 0.9, 2 * RATE)))
+    page = send(open_page(), noise)
+    assert page.header[0].value == "no answer: unlike anything the model learned" and not bars(page)
+    page = page.sidebar.checkbox[0].set_value(True).run()
+    (said,) = predicted(noise, "--always-name")
+    assert not page.exception and page.header[0].value == said["emotion"] and bars(page)
+    assert page.warning[0].value.startswith("Unlike anything the model learned")
+
+
 def test_attention_is_drawn_over_the_spectrogram(open_page, zoo, clips):
     page = send(open_page("weighs"), clips[0])
     model = state.opened(zoo / "weighs")
@@ -344,7 +355,7 @@ def test_the_table_of_a_batch_as_csv_has_predicts_columns(zoo, clips):
     model = state.opened(zoo / "plain")
     cache = state.VisitorCache()
     sounds = [state.measured(uploads.Clip(clip.name, clip.name, clip.read_bytes())) for clip in clips[:2]]
-    answers = results.answered(model, sounds, None, None, cache)
+    answers = results.answered(model, sounds, None, state.Asked(), cache)
     rows = list(csv.DictReader(io.StringIO(results.csv_text(answers, model.predictor.labels, answers[0].rule))))
     assert [row["file"] for row in rows] == [clip.name for clip in clips[:2]]
     assert list(rows[0]) == [

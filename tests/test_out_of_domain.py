@@ -1,5 +1,8 @@
 """Whether a clip is like the training clips of a model: hints on changed sound, and none on sound alike."""
 
+import base64
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import toy
@@ -77,17 +80,53 @@ def train_scale(features) -> np.ndarray:
 def test_the_distance_is_the_root_mean_square_of_standardised_features():
     features = rng().standard_normal((500, 6))
     training = out_of_domain.training_ranges(features, np.repeat([f"s{n}" for n in range(10)], 50), {})
-    assert training["distance"] == pytest.approx(np.quantile(np.sqrt(np.mean(features**2, axis=1)), 0.99), rel=0.05)
+    assert training["distance"] == pytest.approx(np.sqrt(np.mean(features**2, axis=1)).max(), rel=0.05)
     far = np.array(training["mean"]) + np.array(training["std"]) * 4
-    (result,) = out_of_domain.hints(training, [far], {})
-    assert result[0]["value"] == pytest.approx(4, abs=0.01) and result[0]["limit"] == round(training["distance"], 3)
+    for known in (training, {key: training[key] for key in ("ranges", "distance", "mean", "std")}):  # the older version
+        (result,) = out_of_domain.hints(known | {"residual": 1e9} if "residual" in known else known, [far], {})
+        assert result[0]["value"] == pytest.approx(4 / training["distance"], abs=0.01) and result[0]["limit"] == 1
+
+
+def correlated(n: int, seed: int, *, broken: bool = False) -> np.ndarray:
+    """Return (n, 40) features that four factors make, and some noise; ``broken``: without the factors."""
+    factors = np.random.default_rng(1).standard_normal((4, 40))
+    draw = np.random.default_rng(seed)
+    noise = draw.standard_normal((n, 40))
+    return 2 * noise if broken else draw.standard_normal((n, 4)) @ factors + 0.1 * noise
+
+
+def test_features_whose_correlations_are_broken_are_unfamiliar_though_none_is_far_from_its_mean():
+    speakers = np.repeat([f"s{n}" for n in range(10)], 40)
+    training = out_of_domain.training_ranges(correlated(400, 2), speakers, {})
+    assert np.mean([bool(hints) for hints in given(training, correlated(400, 3), {})]) <= 0.03
+    assert all(hints == {"unfamiliar"} for hints in given(training, correlated(50, 4, broken=True), {}))
+    stored = np.frombuffer(base64.b64decode(training["components"]), "<f2").reshape(-1, 40).astype(float)
+    assert len(stored) == 10 and np.abs(stored @ stored.T - np.eye(10)).max() < 2e-3
+
+
+def test_the_limits_of_several_corpora_are_those_of_a_corpus_left_out():
+    """A corpus with features of its own: its clips are far from the others', which one corpus alone does not tell."""
+    data = toy.dataset("vector", speakers=10, dims=20)
+    moved = data.features + np.where(np.arange(len(data)) % 2, 3, 0)[:, None].astype(np.float32)
+    alone = replace(data, features=moved, facts=data.facts | {"corpus": np.full(len(data), "one")})
+    corpora = np.where(np.arange(len(data)) % 2, "one", "two")
+    both = replace(alone, facts=data.facts | {"corpus": corpora})
+    assert out_of_domain.ranges_of(both)["distance"] > 1.5 * out_of_domain.ranges_of(alone)["distance"]
+
+
+def test_augmented_copies_are_training_clips():
+    data = toy.dataset("vector", speakers=10, dims=20)
+    copied = replace(data, variants=(data.features + np.float32(8),))
+    measured = out_of_domain.ranges_of(copied)
+    assert not any(given(measured, copied.variants[0][:20], {}))
+    assert all(given(out_of_domain.ranges_of(data), copied.variants[0][:20], {}))
 
 
 def test_the_warning_needs_unfamiliar_features_or_two_hints():
     short, soft, far = ({"hint": hint, "value": 0, "limit": 1, "text": ""} for hint in ("short", "soft", "unfamiliar"))
     assert [bool(out_of_domain.warning(hints)) for hints in ([], [short], [far], [short, soft])] == [0, 0, 1, 1]
     without, enrol = out_of_domain.warning([far]), out_of_domain.warning([far], out_of_domain.ENROL)
-    assert "this answer means little; training on your own" in without
+    assert "so an emotion would be a guess; training on your own" in without
     assert "20 clips of this speaker (--enroll) or training on your own recordings would help" in enrol
 
 

@@ -73,6 +73,7 @@ def test_one_file_prints_its_emotion_and_draws_a_radar_chart(run, zoo, demo_root
     first, note, line, last = out.splitlines()
     metrics = json.loads((zoo / "plain" / "metrics.json").read_text(encoding="utf8"))
     assert first.startswith(f"plain: UAR {metrics['uar']:.3f}") and "speaker-independent, 3 folds by speaker" in first
+    assert first.endswith("; guessing: 0.200" + f", the model is {metrics['verdict']}" * bool(metrics["verdict"]))
     assert note == "note: trained on synthetic voices"
     assert line.startswith(f"{clip}: ") and all(label in line for label in LABELS)
     assert last == "radar chart: m08_sad_1_radar.png"
@@ -105,6 +106,11 @@ def test_json_lines_are_as_promised(run, folder):
             assert item["emotion"] == max(item["probabilities"], key=item["probabilities"].get)
 
 
+def words(out: str) -> str:
+    """Return printed text without its line breaks."""
+    return " ".join(out.split())
+
+
 def test_a_clip_unlike_the_training_clips_is_said_to_be(run, demo_root, tmp_path):
     wave, rate = soundfile.read(demo_root / "m08" / "m08_sad_1.wav", dtype="float32")
     rng = np.random.default_rng(1)
@@ -127,7 +133,8 @@ def test_a_clip_unlike_the_training_clips_is_said_to_be(run, demo_root, tmp_path
         assert row["hints"] == "; ".join(said) and row["error"] == ""
         warned = len(said) > 1 or "unfamiliar" in said[0]
         assert row["warning"] == result["warning"] and bool(result["warning"]) == warned
-        assert [line.removeprefix("  warning: ") for line in out if "  warning: " in line] == [row["warning"]] * warned
+        assert (result["emotion"] is None) == (row["emotion"] == "") == warned
+        assert (f"warning: {row['warning']}" in words("\n".join(out))) == warned
     assert run(demo_root / "m08" / "m08_sad_1.wav")[1].count("hint") == 0
 
 
@@ -137,10 +144,17 @@ def test_a_clip_unlike_anything_gets_a_warning_in_plain_words(run, zoo, demo_roo
     soundfile.write(tmp_path / "noise.wav", noise, rate)
     (result,) = answers(run("--json", tmp_path / "noise.wav")[1])
     assert result["warning"] == (
-        "unlike anything the model learned: this answer means little; 20 clips of this speaker (--enroll) or training "
-        "on your own recordings would help"
+        "unlike anything the model learned, so an emotion would be a guess; 20 clips of this speaker (--enroll) or "
+        "training on your own recordings would help"
     )
-    assert result["emotion"] == max(result["probabilities"], key=result["probabilities"].get)
+    best = max(result["probabilities"], key=result["probabilities"].get)
+    assert result["emotion"] is None
+    (named,) = answers(run("--json", "--always-name", tmp_path / "noise.wav")[1])
+    assert named == result | {"emotion": best}
+    status, out, _ = run(tmp_path / "noise.wav")
+    assert status == 0 and "noise.wav: no answer: unlike anything the model learned\n" in out
+    assert "--always-name names an emotion all the same" in out and f"{best} 0." not in out
+    assert f": {best}  {best} 0." in run("--always-name", tmp_path / "noise.wav")[1]
     enrolled = run("--json", "--enroll", demo_root / "m08", tmp_path / "noise.wav")[1]
     assert "--enroll" not in answers(enrolled)[0]["warning"] and answers(enrolled)[0]["warning"]
     assert "warning" not in run(demo_root / "m08" / "m08_sad_1.wav")[1]

@@ -79,3 +79,18 @@ def test_segments_end_at_pauses_and_changes_are_told_from_pauses():
     ]  # fmt: skip
     np.testing.assert_array_equal(result[0].probabilities, [1, 0, 0])
     assert emotion_segments(np.empty((0, 2)), np.empty((0, 3)), min_duration=2.0) == []
+
+
+def test_hops_outside_what_the_model_knows_make_segments_without_a_label_and_no_change():
+    times = np.array([[k, k + 1] for k in range(8)], float)
+    probabilities = np.repeat([[0.9, 0.1], [0.3, 0.7], [0.9, 0.1]], [3, 2, 3], axis=0)
+    outside = np.repeat([False, True, False], [3, 2, 3])
+    segments = emotion_segments(times, probabilities, min_duration=1.0, outside=outside)
+    assert [(s.start, s.end, s.label, s.change) for s in segments] == [
+        (0, 3, 0, False),
+        (3, 5, None, False),
+        (5, 8, 0, False),
+    ]
+    np.testing.assert_allclose(segments[1].probabilities, [0.3, 0.7])
+    (only,) = emotion_segments(times, probabilities, min_duration=1.0, outside=np.ones(8, bool))
+    assert (only.start, only.end, only.label) == (0, 8, None)

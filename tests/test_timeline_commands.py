@@ -68,9 +68,15 @@ def test_a_channel_of_noise_gets_a_warning_and_the_voice_beside_it_does_not(run,
     made = json.loads((tmp_path / "noisy_timeline.json").read_text(encoding="utf8"))
     clean, noisy = made["channels"]
     assert clean["unfamiliar"] <= len(clean["hops"]) / 2 < len(noisy["hops"]) / 2 < noisy["unfamiliar"]
-    assert clean["warning"] == "" and noisy["warning"].startswith("unlike anything the model learned: this answer")
+    assert clean["warning"] == "" and noisy["warning"].startswith("unlike anything the model learned, so an")
     assert "(--adapt)" in noisy["warning"] and "--enroll" not in noisy["warning"]
-    assert out.splitlines()[-2] == f"    warning: {noisy['warning']}" and out.count("warning") == 1
+    assert f" warning: {noisy['warning']} timeline:" in " ".join(out.split()) and out.count("warning") == 1
+    assert "right: " in out and ": no answer: unlike anything the model learned\n" in out
+    assert {hop["emotion"] for hop in noisy["hops"]} == {None} == {spell["emotion"] for spell in noisy["spells"]}
+    assert all(hop["emotion"] for hop in clean["hops"] if not hop["unlike"]) and noisy["changes"] == []
+    run("--timeline", "noisy.wav", "--always-name", "--out", "named")
+    named = json.loads((tmp_path / "named.json").read_text(encoding="utf8"))["channels"][1]
+    assert named["warning"] == noisy["warning"] and all(hop["emotion"] and hop["unlike"] for hop in named["hops"])
 
 
 def test_a_window_gives_what_a_file_of_it_gives(zoo, call, tmp_path):

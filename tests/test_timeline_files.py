@@ -22,7 +22,7 @@ def document(seconds: float = 12.0, hop: float = 1.0) -> dict:
     """Return a timeline of two channels, the first with a pause from 4 to 6, the second silent."""
     rng = np.random.default_rng(0)
     rows = [(k * hop, (k + 1) * hop) for k in range(int(seconds / hop)) if not 4 <= k * hop < 6]
-    said = [entry(LABELS, start, end, rng.dirichlet(np.ones(3))) for start, end in rows]
+    said = [entry(LABELS, start, end, rng.dirichlet(np.ones(3))) | {"unlike": False} for start, end in rows]
     held = [entry(LABELS, 0, 4, np.array([0.8, 0.1, 0.1])), entry(LABELS, 6, seconds, np.array([0.1, 0.8, 0.1]))]
     alike = {"unfamiliar": 0, "warning": ""}
     first = {"name": "agent", "speech": [(0.1, 3.9), (6.0, seconds + 0.02)], "unusable": 0, "changes": [6.0]} | alike
@@ -48,7 +48,7 @@ def test_table_and_json_hold_the_hops(tmp_path):
     timeline_files.write_json(tmp_path / "a.json", made)
     with (tmp_path / "a.csv").open(encoding="utf8") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["start", "end", "channel", "emotion", "p_angry", "p_sad", "p_other"]
+    assert list(rows[0]) == ["start", "end", "channel", "emotion", "p_angry", "p_sad", "p_other", "warning"]
     for row, hop in zip(rows, made["channels"][0]["hops"], strict=True):
         assert (float(row["start"]), row["channel"], row["emotion"]) == (hop["start"], "agent", hop["emotion"])
         assert [float(row[f"p_{label}"]) for label in LABELS] == list(hop["probabilities"].values())

@@ -10,14 +10,14 @@ from models.speaker_offset import SpeakerOffset
 from prediction.checkpoints import GENERAL
 from utils.errors import ConfigError, DataError
 from web import state, text, uploads
-from web.state import MeasuredClip, Model, Speakers, VisitorCache
+from web.state import Asked, MeasuredClip, Model, Speakers, VisitorCache
 from web.uploads import CLIP_SECONDS, LONGEST_SECONDS, MOST_FILES, MOST_MB, Clip
 
 ALONE = "no other"
 
 
-def choice(folder: Path) -> tuple[list[Model], float | None]:
-    """Draw the sidebar; return one or two models and the coverage of the label sets, None for no sets.
+def choice(folder: Path) -> tuple[list[Model], Asked]:
+    """Draw the sidebar; return one or two models and what is asked of their answers.
 
     Raises:
         ConfigError: no checkpoints in the folder, or one that cannot be opened.
@@ -36,12 +36,13 @@ def choice(folder: Path) -> tuple[list[Model], float | None]:
             [None, *known],
             format_func=lambda c: f"to hold the true label {c:.0%} of the time" if c else "none",
         )
+        always_name = st.checkbox("Name an emotion even for what is unlike anything the model learned")
         for model in models:
             st.divider()
             st.markdown(text.facts(model.card, coverage))
         st.divider()
         st.caption(text.LIMITS)
-    return models, coverage
+    return models, Asked(coverage, always_name)
 
 
 def recordings(cache: VisitorCache) -> list[MeasuredClip]:

@@ -12,14 +12,14 @@ from prediction.answers import Answer, csv_text
 from prediction.frame_times import frame_seconds
 from prediction.predictor import SpeakerStatistics
 from prediction.timeline_files import Timeline
-from prediction.timeline_settings import DEFAULT_SETTINGS
+from prediction.timeline_settings import DEFAULT_SETTINGS, TimelineSettings
 from utils import plots
 from utils.audio.prepare import read_wave
 from utils.errors import DataError
 from utils.plots import explanations as explanation_plots
 from utils.plots import timeline as timeline_plots
 from web import state, text
-from web.state import MeasuredClip, Model, Speakers, VisitorCache
+from web.state import Asked, MeasuredClip, Model, Speakers, VisitorCache
 from web.uploads import CLIP_SECONDS
 
 WIDE = 6.4  # inches of a picture: its text can be read on a telephone
@@ -30,7 +30,7 @@ def one(
     sound: MeasuredClip,
     models: Sequence[Model],
     speakers: Speakers,
-    coverage: float | None,
+    asked: Asked,
     cache: VisitorCache,
 ) -> None:
     """Show the models' answers for one recording."""
@@ -41,22 +41,22 @@ def one(
     st.audio(sound.clip.content, format=sound.clip.media_type)
     if sound.seconds > CLIP_SECONDS:
         st.markdown(f"{sound.seconds:.0f} s: over {CLIP_SECONDS} s, so it is judged over time.")
-        timeline(sound, models, cache)
+        timeline(sound, models, asked, cache)
     elif st.segmented_control("Judge it", [WHOLE, OVER_TIME], default=WHOLE) == OVER_TIME:
-        timeline(sound, models, cache)
+        timeline(sound, models, asked, cache)
     else:
-        clip(sound, models, speakers, coverage, cache)
+        clip(sound, models, speakers, asked, cache)
 
 
 def clip(
     sound: MeasuredClip,
     models: Sequence[Model],
     speakers: Speakers,
-    coverage: float | None,
+    asked: Asked,
     cache: VisitorCache,
 ) -> None:
     """Show answers, probabilities and pictures of one clip."""
-    answers = {model.name: answered(model, [sound], speaker, coverage, cache)[0]
+    answers = {model.name: answered(model, [sound], speaker, asked, cache)[0]
                for model, speaker in zip(models, speakers, strict=True)}  # fmt: skip
     errors = {answer.error: None for answer in answers.values() if answer.error}
     for error in errors:
@@ -76,15 +76,20 @@ def clip(
 
 
 def _answer(model: Model, answer: Answer, *, order: Sequence[str], limit: float) -> None:
-    """Show one model's answer: bars in this order of labels, and a radar chart whose outer ring is ``limit``."""
-    st.header(answer.top, anchor=False)
+    """Show one model's answer: bars in this order of labels, and a radar chart whose outer ring is ``limit``.
+
+    Where no emotion is named there are neither: they would be taken for the answer.
+    """
+    st.header(answer.headline, anchor=False)
     st.caption(text.evidence(model.name, model.card))
-    if answer.rule.gives_sets:
+    if answer.rule.gives_sets and not answer.is_outside:
         st.markdown(f"Label set: {', '.join(answer.label_set)}")
     if answer.warning:
         st.warning(text.warning(answer.warning))
     for hint in answer.hints:
         st.warning(f"Unlike the training clips: {hint['text']}")
+    if answer.is_outside:
+        return
     for label in order:
         st.progress(answer.probabilities[label], text=f"{label} {answer.probabilities[label]:.1%}")
     chart = plots.radar(list(answer.probabilities.values()), list(answer.probabilities), title=" ", limit=limit)
@@ -120,7 +125,7 @@ def many(
     sounds: Sequence[MeasuredClip],
     models: Sequence[Model],
     speakers: Speakers,
-    coverage: float | None,
+    asked: Asked,
     cache: VisitorCache,
 ) -> None:
     """Show a table of many recordings, and give it as CSV."""
@@ -130,7 +135,7 @@ def many(
             state.read(sound, model, cache)
             progress.progress((number * len(sounds) + done) / (len(models) * len(sounds)), text="reading")
     progress.empty()
-    answers = {model.name: answered(model, sounds, speaker, coverage, cache)
+    answers = {model.name: answered(model, sounds, speaker, asked, cache)
                for model, speaker in zip(models, speakers, strict=True)}  # fmt: skip
     st.markdown(text.summary(answers))
     rows = text.table(answers)
@@ -143,15 +148,16 @@ def many(
         st.caption(text.evidence(model.name, model.card))
 
 
-def timeline(sound: MeasuredClip, models: Sequence[Model], cache: VisitorCache) -> None:
+def timeline(sound: MeasuredClip, models: Sequence[Model], asked: Asked, cache: VisitorCache) -> None:
     """Show the emotions of a recording of any length over time, each channel for itself."""
     adaptable = [model for model in models if model.predictor.adapts]
     adapt = bool(adaptable) and st.toggle("Scale by each channel's own voice")
     for model in models:
         adapted = adapt and model in adaptable
         try:
-            key = (sound.clip.key, model.key, adapted)
-            document = cache.get(key, lambda m=model, a=adapted: _timeline(sound, m, adapt=a))
+            settings = replace(DEFAULT_SETTINGS, adapt=adapted, always_name=asked.always_name)  # else as --timeline
+            key = (sound.clip.key, model.key, adapted, asked.always_name)
+            document = cache.get(key, lambda m=model, s=settings: _timeline(sound, m, s))
         except DataError as error:
             st.error(text.refusal(sound.clip.name, " ".join(str(error).split())))
             return
@@ -180,13 +186,12 @@ def timeline(sound: MeasuredClip, models: Sequence[Model], cache: VisitorCache) 
             )  # fmt: skip
 
 
-def _timeline(sound: MeasuredClip, model: Model, *, adapt: bool) -> Timeline:
+def _timeline(sound: MeasuredClip, model: Model, settings: TimelineSettings) -> Timeline:
     progress = st.progress(0.0, text="reading")
 
     def report(done: float, total: float) -> None:
         progress.progress(min(1.0, done / max(total, 1)), text=f"reading: {done:.0f} of {total:.0f} s")
 
-    settings = replace(DEFAULT_SETTINGS, adapt=adapt)  # as predict.py --timeline
     document = model.recogniser.timeline(sound.clip.open(), settings, report=report)
     progress.empty()
     return document
@@ -196,11 +201,12 @@ def answered(
     model: Model,
     sounds: Sequence[MeasuredClip],
     speaker: SpeakerStatistics | None,
-    coverage: float | None,
+    asked: Asked,
     cache: VisitorCache,
 ) -> list[Answer]:
-    """Return a model's answers for clips, with label sets where it has thresholds for this coverage."""
-    rule = model.recogniser.rule(coverage if text.has_sets(model.card, coverage) else None)
+    """Return a model's answers for clips, with label sets where it has thresholds for the coverage asked for."""
+    coverage = asked.coverage if text.has_sets(model.card, asked.coverage) else None
+    rule = model.recogniser.rule(coverage, always_name=asked.always_name)
     readings = [state.read(sound, model, cache) for sound in sounds]
     return list(model.recogniser.answer_readings(readings, rule=rule, speaker=speaker))
 

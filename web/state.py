@@ -21,6 +21,19 @@ UNREADABLE = "{}: cannot be read; the server's log says why."
 MOST_OPEN = 3  # checkpoints; the memory of a small host is soon full of them
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a visitor asks of the answers.
+
+    Attributes:
+        coverage: of the label sets; None: no sets.
+        always_name: name an emotion even where a clip is unlike anything the model learned.
+    """
+
+    coverage: float | None = None
+    always_name: bool = False
+
+
 Speakers = list[SpeakerStatistics | None]  # what adapts each model to the speaker
 
 

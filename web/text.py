@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from prediction.answers import Answer
+from prediction.answers import NO_ANSWER, UNLIKE, Answer
 from prediction.card_text import coverage_text
 from utils.plugins import licences
 
@@ -87,6 +87,8 @@ def _call(section: Mapping[str, Any]) -> str:
 
 def verdict(answers: Mapping[str, Answer]) -> str:
     """Return whether two models agree on a clip, in Markdown."""
+    if any(answer.is_outside for answer in answers.values()):
+        return ", ".join(f"{code(name)} {answer.headline}" for name, answer in answers.items())
     tops = {name: f"{answer.top} ({answer.probabilities[answer.top]:.0%})" for name, answer in answers.items()}
     agree = len({answer.top for answer in answers.values()}) == 1
     words = ", ".join(f"{code(name)} {top}" for name, top in tops.items())
@@ -132,17 +134,19 @@ def _cells(answer: Answer) -> dict[str, Any]:
     if answer.error:
         return dict.fromkeys(("emotion", "probability", "label set", "unlike the training clips", "warning"))
     return {
-        "emotion": answer.top,
-        "probability": round(answer.probabilities[answer.top], 3),
-        "label set": ", ".join(answer.label_set) if answer.rule.gives_sets else None,
+        "emotion": "no answer" if answer.is_outside else answer.top,
+        "probability": None if answer.is_outside else round(answer.probabilities[answer.top], 3),
+        "label set": ", ".join(answer.label_set) if answer.rule.gives_sets and not answer.is_outside else None,
         "unlike the training clips": ", ".join(hint["hint"] for hint in answer.hints),
-        "warning": "means little" if answer.warning else "",
+        "warning": UNLIKE if answer.warning else "",
     }
 
 
 def _cell(answer: Answer) -> str | None:
     if answer.error:
         return None
+    if answer.is_outside:
+        return NO_ANSWER
     others = f" of {{{', '.join(answer.label_set)}}}" if answer.rule.gives_sets else ""
     return f"{answer.top} {answer.probabilities[answer.top]:.1%}{others}"
 
@@ -152,7 +156,9 @@ def summary(by_model: Mapping[str, Sequence[Answer]]) -> str:
     clips = list(zip(*by_model.values(), strict=True))
     judged = [answers for answers in clips if not any(answer.error for answer in answers)]
     failed = f", {len(clips) - len(judged)} of them could not be judged" if len(judged) < len(clips) else ""
-    agree = sum(len({answer.top for answer in answers}) == 1 for answers in judged)
-    return f"{len(clips)} files{failed}" + (
-        f"; the models agree on {agree} of {len(judged)}." if len(by_model) > 1 else "."
+    named = [answers for answers in judged if not any(answer.is_outside for answer in answers)]
+    agree = sum(len({answer.top for answer in answers}) == 1 for answers in named)
+    outside = f", {len(judged) - len(named)} are {UNLIKE}" if len(named) < len(judged) else ""
+    return f"{len(clips)} files{failed}{outside}" + (
+        f"; the models agree on {agree} of {len(named)}." if len(by_model) > 1 else "."
     )

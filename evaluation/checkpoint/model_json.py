@@ -40,6 +40,8 @@ def card(
         "protocol": scored["protocol"],
         "uar": scored["uar"],
         "uar_ci95": scored["uar_ci95"],
+        "chance": scored["chance"],
+        "verdict": scored["verdict"],
         "evidence": f"UAR {uar_text(scored)}, {protocol.read(scored['protocol']).describe()}",
         "temperature": scored["calibration"]["temperature"] if scored["calibration"] else 1.0,
         "conformal": scored["conformal"],

@@ -12,7 +12,12 @@ from utils.plots.style import BLUE, GREY, INK, LINE, SIDE, new_figure, text_size
 
 
 def radar(
-    probabilities: np.ndarray, labels: Sequence[str], *, title: str | None = None, limit: float | None = None
+    probabilities: np.ndarray,
+    labels: Sequence[str],
+    *,
+    title: str | None = None,
+    limit: float | None = None,
+    grey: bool = False,
 ) -> Figure:
     """Return a radar chart of one clip's emotions, each labelled with its probability.
 
@@ -21,6 +26,7 @@ def radar(
         labels: C class names; the first is at the top, the others follow clockwise.
         title: instead of the most probable emotion.
         limit: probability of the outer ring; without it 25, 50, 75 or 100 %, the first that holds them all.
+        grey: draw it in grey, with no label emphasised: the probabilities answer nothing.
 
     Raises:
         DataError: not one finite probability a label, or fewer than two.
@@ -39,13 +45,15 @@ def radar(
     spokes = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     words = [f"{wrap(label)}\n{value:.0%}" for label, value in zip(labels, values, strict=True)]
     texts = [axes.text(0, 0, word, ha="center", va="center", color=GREY, size=11) for word in words]
-    texts[best].set(weight="bold", color=INK)
+    if not grey:
+        texts[best].set(weight="bold", color=INK)
+    colour = GREY if grey else BLUE
     centre, radius = _place(figure, texts, spokes)
     _rings(axes, centre, radius, limit, spokes)
     corners = centre + radius * np.minimum(values / limit, 1)[:, None] * spokes
-    axes.fill(*corners.T, facecolor=BLUE, alpha=0.22, zorder=2)
-    axes.fill(*corners.T, fill=False, edgecolor=BLUE, linewidth=2, joinstyle="round", zorder=3)
-    axes.scatter(*corners.T, s=24, color=BLUE, zorder=4)
+    axes.fill(*corners.T, facecolor=colour, alpha=0.22, zorder=2)
+    axes.fill(*corners.T, fill=False, edgecolor=colour, linewidth=2, joinstyle="round", zorder=3)
+    axes.scatter(*corners.T, s=24, color=colour, zorder=4)
     return figure
 
 

@@ -1,6 +1,7 @@
 """Emotions over a recording as a picture: one panel per channel, readable for ten seconds and for two hours."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 from utils.plots.palette import colours
 from utils.plots.style import GREY, INK, LINE, new_figure, tidy
 
+NO_ANSWER = "no answer"
+HATCHED = {"facecolor": LINE, "edgecolor": "white", "hatch": "////", "linewidth": 0}  # neutral has a grey of its own
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)  # seconds between two ticks
 WIDTH, HEAD, PANEL, FOOT = 12.8, 0.5, 2.75, 0.5  # inches
 EACH_SHOWN, COLUMNS = 900, 240  # up to so many hops are drawn one by one; more are averaged into so many columns
@@ -45,6 +48,8 @@ def timeline(document: Mapping[str, Any], *, width: float = WIDTH) -> Figure:
         areas.xaxis.set_major_locator(FixedLocator(ticks(end)))
         _bands(panel(number, 1.98, 0.42), channel, shades, end)
     handles = [Patch(facecolor=shade, label=label.replace("_", " ")) for label, shade in shades.items()]
+    if any(hop["emotion"] is None for channel in channels for hop in channel["hops"]):
+        handles.append(Patch(**HATCHED, label=NO_ANSWER))
     figure.legend(handles=handles, loc="lower center", ncols=beside, frameon=False, fontsize=9, labelcolor=INK)
     title = f"{Path(document['file']).name}, {document['model']}"
     figure.text(0.25 / width, 1 - 0.15 / height, title, va="top", size=13, color=INK)
@@ -78,14 +83,14 @@ def _bands(axes: Axes, channel: Mapping[str, Any], shades: Mapping[str, str], en
     axes.spines[:].set_visible(False)
     axes.tick_params(bottom=False, labelbottom=False)
     for start, stop, emotion in held(channel):
-        axes.broken_barh([(start, stop - start)], (0.28, 0.5), color=shades[emotion], alpha=0.35, linewidth=0)
+        axes.broken_barh([(start, stop - start)], (0.28, 0.5), **_fill(shades, emotion), alpha=0.35)
         if stop - start >= WORD / axes.figure.get_figwidth() * end:
             halo = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}
             style = {"ha": "center", "va": "center", "size": 8, "color": INK, "bbox": halo}
-            axes.text((start + stop) / 2, 0.53, emotion.replace("_", " "), **style)
+            axes.text((start + stop) / 2, 0.53, (emotion or NO_ANSWER).replace("_", " "), **style)
     for spell in channel["spells"]:
         width = spell["end"] - spell["start"]
-        axes.broken_barh([(spell["start"], width)], (0.28, 0.5), color=shades[spell["emotion"]], linewidth=0)
+        axes.broken_barh([(spell["start"], width)], (0.28, 0.5), **_fill(shades, spell["emotion"]))
     speech = [(start, stop - start) for start, stop in channel["speech"]]
     axes.broken_barh(speech, (0.06, 0.12), color=INK, linewidth=0)
     marks = marked(channel)
@@ -103,39 +108,47 @@ def marked(channel: Mapping[str, Any]) -> Sequence[float]:
 
 
 def held(channel: Mapping[str, Any]) -> list[tuple[float, float, str]]:
-    """Return start, end and emotion from change to change, pauses included."""
+    """Return start, end and emotion from change to change, pauses included; None where no emotion is named."""
     spells = channel["spells"]
-    cuts = spells[:1] + [spell for spell in spells if spell["start"] in channel["changes"]]
+    cuts = spells[:1] + [after for before, after in pairwise(spells) if before["emotion"] != after["emotion"]]
     ends = [spell["start"] for spell in cuts[1:]] + [spells[-1]["end"]] if spells else []
     return [(spell["start"], stop, spell["emotion"]) for spell, stop in zip(cuts, ends, strict=True)]
 
 
 def _areas(axes: Axes, channel: Mapping[str, Any], shades: Mapping[str, str], end: float, hop: float) -> None:
-    """The probabilities stacked, the first label at the bottom; nothing where no one speaks."""
+    """The probabilities stacked, the first label lowest; grey without an emotion, nothing where no one speaks."""
     tidy(axes, grid=False)
     axes.tick_params(bottom=True)
     axes.set(ylim=(0, 1), yticks=[0, 0.5, 1])
     axes.set_ylabel("probability", color=GREY, size=9)
-    edges, shares = columns(channel["hops"], list(shades), end, hop)
+    labels = [*shades, None]
+    edges, shares = columns(channel["hops"], labels, end, hop)
     tops = np.cumsum(shares, axis=1)
     below = np.zeros(len(shares))
-    for number, shade in enumerate(shades.values()):
+    for number, label in enumerate(labels):
         top = tops[:, number]
-        axes.stairs(top, edges, baseline=below, fill=True, color=shade, linewidth=0)
+        axes.stairs(top, edges, baseline=below, fill=True, **_fill(shades, label))
         below = np.nan_to_num(top)
     axes.vlines(marked(channel), 0, 1, color=INK, linewidth=0.8, alpha=0.7)
     axes.axhline(0, color=LINE, linewidth=0.8)
 
 
+def _fill(shades: Mapping[str, str], emotion: str | None) -> dict[str, Any]:
+    return {"color": shades[emotion], "linewidth": 0} if emotion else HATCHED
+
+
 def columns(
     hops: Sequence[Mapping[str, Any]], labels: Sequence[str], end: float, hop: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return edges (k + 1,) in seconds and mean probabilities (k, C) of the columns; NaN: no speech."""
+    """Return edges (k + 1,) in seconds and mean probabilities (k, C) of the columns; NaN: no speech.
+
+    The label None stands for hops of which no emotion is named.
+    """
     each = hop if end / hop <= EACH_SHOWN else hop * int(np.ceil(end / hop / COLUMNS - 1e-9))
     edges = np.append(np.arange(0, end - 1e-6, each), end)
     sums, counts = np.zeros((len(edges) - 1, len(labels))), np.zeros((len(edges) - 1, 1))
     for said in hops:
         place = min(int((said["start"] + said["end"]) / 2 / each), len(counts) - 1)
-        sums[place] += [said["probabilities"][label] for label in labels]
+        sums[place] += [said["probabilities"].get(label, 0.0) if said["emotion"] else label is None for label in labels]
         counts[place] += 1
     return edges, np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)

@@ -1,8 +1,9 @@
-"""Frame features side by side on one time grid, e.g. log-mel 128 and HuBERT 768 to 896 values a frame.
+"""Several features side by side: vectors as one vector, or frames on one time grid, e.g. log-mel 128 and HuBERT 768.
 
-Every part tells when its frames are (its layout's grid), and is read between them at the times of the rows. The rows
-stand on the frames of the first part whose hop is ``hop_ms``, which so goes in as it is; if no part has that hop,
-they begin at 0. Before a part's first frame and after its last, that frame holds.
+Vectors are joined as they are. Every part that gives frames tells when they are (its layout's grid), and is read
+between them at the times of the rows. The rows stand on the frames of the first part whose hop is ``hop_ms``, which
+so goes in as it is; if no part has that hop, they begin at 0. Before a part's first frame and after its last, that
+frame holds.
 """
 
 from typing import Literal
@@ -25,21 +26,23 @@ def extract(
     hop_ms: float = 20.0,
     between: Literal["linear", "nearest"] = "linear",
 ) -> np.ndarray:
-    """Return (frames, dims) float32 of a mono wave (n,): the columns of the parts in their order.
+    """Return (dims,) or (frames, dims) float32 of a mono wave (n,): the columns of the parts in their order.
 
     Args:
         rate: Hz, as every part takes it.
-        parts: two or more ``features`` sections that give frames.
-        hop_ms: from one row to the next.
-        between: how a part is read between two of its frames.
+        parts: two or more ``features`` sections, all of which give one vector, or all frames.
+        hop_ms: from one row of frames to the next.
+        between: how frames are read between two of them.
 
     Raises:
-        ConfigError: a part that gives no frames or does not say when they are, or as the parts do.
+        ConfigError: vectors beside frames, frames that do not say when they are, or as the parts do.
         DataError: as the parts do.
     """
     layouts = _layouts(parts, hop_ms)
     wave = mono(wave, rate)
     values = [plugins.call("features", part, "extract", wave, rate) for part in parts]
+    if not layouts[0].frames:
+        return np.concatenate(values)
     grids = [layout.grid.in_ms(rate) for layout in layouts]
     times = [start + hop * np.arange(len(frames)) for (hop, start), frames in zip(grids, values, strict=True)]
     rows = next((t for t, (hop, _) in zip(times, grids, strict=True) if np.isclose(hop, hop_ms)), None)
@@ -57,9 +60,10 @@ def layout(
     """Return the layout; its recipe and version are made of those of the parts."""
     layouts = _layouts(parts, hop_ms)
     made = [{"plugin": part["name"], "arguments": layout.recipe} for part, layout in zip(parts, layouts, strict=True)]
-    recipe = {"parts": made, "hop_ms": float(hop_ms), "between": between}
+    frames = layouts[0].frames
+    recipe = {"parts": made} | ({"hop_ms": float(hop_ms), "between": between} if frames else {})
     version = " + ".join([VERSION, *(layout.version for layout in layouts)])
-    return Layout("-".join(part["name"] for part in parts), True, recipe, version)
+    return Layout("-".join(part["name"] for part in parts), frames, recipe, version)
 
 
 def names(
@@ -96,11 +100,13 @@ def _layouts(parts: list[Section], hop_ms: float) -> list[Layout]:
     if not 1 <= hop_ms <= 1000:
         raise ConfigError(f"fusion needs hop_ms of 1 to 1000, got {hop_ms:g}.")
     layouts = [plugins.call("features", part, "layout") for part in parts]
+    if not any(layout.frames for layout in layouts):
+        return layouts
     for part, layout in zip(parts, layouts, strict=True):
         if layout.grid is None:
             what = "does not say when its frames are" if layout.frames else "gives one vector per clip"
             raise ConfigError(
-                f"fusion joins frames, and {part['name']} {what} with these settings. "
+                f"fusion joins frames with frames, and {part['name']} {what} with these settings. "
                 "Frames come from logmel, librosa_frames, opensmile (level: lld), hubert and yamnet (pool: frames)."
             )
     return layouts

@@ -137,3 +137,15 @@ def test_a_config_checks_the_parts_as_it_checks_a_section(parts, says):
 def test_a_config_fills_in_what_the_parts_leave_out():
     filled = plugins.arguments("features", {"name": "fusion", "parts": [{"name": "logmel"}, SMILE]})
     assert filled["parts"][0]["hop"] == 160 and filled["parts"][1] == SMILE
+
+
+def test_vectors_are_joined_as_they_are():
+    wave = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
+    parts = [{"name": "librosa_stats"}, {"name": "channel"}]
+    parts = [{"name": part["name"]} | plugins.arguments("features", part) for part in parts]
+    made = fusion.extract(wave, 16000, parts=parts)
+    expected = [plugins.call("features", part, "extract", wave, 16000) for part in parts]
+    np.testing.assert_array_equal(made, np.concatenate(expected))
+    assert not fusion.layout(parts=parts).frames and "hop_ms" not in fusion.layout(parts=parts).recipe
+    names = fusion.names(16000, parts=parts)
+    assert len(names) == len(made) == len(set(names)) and names[-1] == "channel.crest_db"

@@ -1,0 +1,79 @@
+"""Probabilities of estimators: their scores divided by one temperature, fitted on clips they were not fitted on.
+
+Platt's sigmoids per class, fitted on the votes of pairs of classes, change the answer with the folds they are fitted on.
+One temperature for all classes does not: the most probable class is always that of the highest score.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+
+from models.temperature import fit_temperature
+
+LIMITS = (1e-3, 1e3)  # of the temperature: decision values come in many units
+SMALLEST = 1e-3  # smaller probabilities count as this one: of nine neighbours, none for a class does not mean never
+Folds = Sequence[tuple[np.ndarray, np.ndarray]]  # rows to fit on, rows held out
+
+
+def scores(estimator: BaseEstimator, X: np.ndarray) -> np.ndarray:
+    """Return what the temperature divides, (n, C) float64: decision values, or logarithms of probabilities.
+
+    Args:
+        estimator: fitted. One decision value per row, as scikit-learn gives for two classes, is that of the second
+            class; that of the first is 0.
+        X: (n, dims).
+    """
+    if not hasattr(estimator, "decision_function"):
+        return np.log(np.maximum(estimator.predict_proba(X).astype(np.float64), SMALLEST))
+    values = np.asarray(estimator.decision_function(X), np.float64)
+    return values if values.ndim == 2 else np.stack([np.zeros_like(values), values], axis=1)
+
+
+class CalibratedClassifier(ClassifierMixin, BaseEstimator):
+    """An estimator with the probabilities softmax(score / temperature).
+
+    Args:
+        estimator: unfitted, with ``decision_function`` or ``predict_proba``.
+        cv: folds that give the temperature: pairs of rows to fit on and rows held out, each row held out at most once.
+
+    Attributes:
+        classes_: (C,) the classes.
+        estimator_: fitted on all rows.
+        temperature_: above 0.
+    """
+
+    def __init__(self, estimator: BaseEstimator, cv: Folds):
+        self.estimator, self.cv = estimator, cv
+
+    @classmethod
+    def of_fitted(cls, estimator: BaseEstimator, temperature: float) -> "CalibratedClassifier":
+        """Return a fitted estimator with a known temperature."""
+        calibrated = cls(estimator, [])
+        calibrated._take(estimator, temperature)
+        return calibrated
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> "CalibratedClassifier":
+        """Learn from features (n, dims) and classes (n,); the estimator is fitted once per fold and once on all rows.
+
+        Every fold's rows to fit on must hold all classes.
+        """
+        of_held = [scores(clone(self.estimator).fit(X[train], y[train]), X[held]) for train, held in self.cv]
+        _, truth = np.unique(y, return_inverse=True)
+        truth = np.concatenate([truth[held] for _, held in self.cv])
+        temperature = fit_temperature(np.concatenate(of_held), truth, LIMITS, unsure=1.0)
+        self._take(clone(self.estimator).fit(X, y), temperature)
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Return the probabilities (n, C)."""
+        return softmax(scores(self.estimator_, X) / self.temperature_, axis=1)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the most probable class (n,)."""
+        return self.classes_[scores(self.estimator_, X).argmax(axis=1)]
+
+    def _take(self, estimator: BaseEstimator, temperature: float) -> None:
+        self.estimator_, self.temperature_ = estimator, temperature
+        self.classes_, self.n_features_in_ = estimator.classes_, estimator.n_features_in_

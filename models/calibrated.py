@@ -1,7 +1,7 @@
 """Probabilities of estimators: their scores divided by one temperature, fitted on clips they were not fitted on.
 
-Platt's sigmoids per class, fitted on the votes of pairs of classes, change the answer with the folds they are fitted on.
-One temperature for all classes does not: the most probable class is always that of the highest score.
+One temperature for all classes never changes the answer: the most probable class is that of the highest score. Platt's
+sigmoids, one per class, change it with the folds that they are fitted on.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from models.temperature import fit_temperature
 
 LIMITS = (1e-3, 1e3)  # of the temperature: decision values come in many units
-SMALLEST = 1e-3  # smaller probabilities count as this one: of nine neighbours, none for a class does not mean never
+SMALLEST = 0.01  # smaller probabilities count as this one: no vote of nine neighbours for a class does not rule it out
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]  # rows to fit on, rows held out
 
 

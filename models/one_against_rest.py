@@ -1,7 +1,7 @@
 """Support vector machines, one per class against all others; libsvm solves each on a kernel matrix made once.
 
-Rifkin & Klautau 2004, In defense of one-vs-all classification (JMLR 5). The votes of pairs of classes, libsvm's own way,
-have few values, and on RAVDESS they answer worse (docs/results.md).
+Rifkin & Klautau 2004, In defense of one-vs-all classification (JMLR 5). libsvm's own way, the votes of pairs of
+classes, has few values to make probabilities of, and answers worse on RAVDESS (docs/results.md).
 """
 
 from typing import Literal

@@ -1,11 +1,9 @@
-"""Temperature scaling (Guo et al. 2017, arXiv 1706.04599): one number that calibrates probabilities, fitted and applied.
+"""Temperature scaling (Guo et al. 2017, arXiv 1706.04599): one number calibrates probabilities.
 
 Networks, estimators and ensembles are all calibrated by it, so calibration never changes which class is answered.
 """
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
 FLOOR = 1e-12  # a float32 probability of 0 has no logarithm
 LIMITS = (0.1, 10.0)  # of the temperature of probabilities
@@ -22,12 +20,12 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     """
     if temperature == 1:
         return np.asarray(probabilities, np.float32)
-    logits = logarithms(probabilities) / temperature
+    logits = log_probabilities(probabilities) / temperature
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
 
 
-def logarithms(probabilities: np.ndarray) -> np.ndarray:
+def log_probabilities(probabilities: np.ndarray) -> np.ndarray:
     """Return the natural logarithms of probabilities, float64; a probability of 0 counts as ``FLOOR``."""
     return np.log(np.maximum(np.asarray(probabilities, np.float64), FLOOR))
 
@@ -47,6 +45,9 @@ def fit_temperature(
         unsure: the weight, in clips, of the loss that the same clips would have if any class were as likely as another;
             Platt 1999 smooths his targets as much.
     """
+    from scipy.optimize import minimize_scalar  # here, because prediction imports this module and does not fit
+    from scipy.special import log_softmax
+
     rows, scores = np.arange(len(truth)), np.asarray(scores, np.float64)
 
     def loss(log_temperature: float) -> float:

@@ -14,7 +14,7 @@ from typing import TypedDict
 import numpy as np
 
 from evaluation.scores import metrics
-from models.temperature import apply_temperature, fit_temperature, logarithms
+from models.temperature import apply_temperature, fit_temperature, log_probabilities
 
 BINS = 10  # of the reliability diagram
 
@@ -65,7 +65,7 @@ def fit(truth: np.ndarray, probabilities: np.ndarray) -> float:
         truth: (n,) class index.
         probabilities: (n, C) of clips that the model was not trained on.
     """
-    return fit_temperature(logarithms(probabilities), truth)
+    return fit_temperature(log_probabilities(probabilities), truth)
 
 
 def cross_fitted(truth: np.ndarray, probabilities: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, Calibration]:

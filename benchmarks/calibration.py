@@ -91,4 +91,4 @@ def _options(argv) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    cli.run(main)

@@ -21,7 +21,7 @@ from evaluation.scores import metrics
 from evaluation.splits.folds import draw_folds
 from evaluation.training import fit
 from extract_feats.cache import read
-from models.sklearn_model import SklearnModel
+from models.common import EmotionModel
 from utils import cli, config
 from utils.dataset import Dataset
 
@@ -60,7 +60,7 @@ def _rows(data: Dataset, chosen: config.Config) -> Iterator[tuple[str, list[floa
         yield kind, _scores(data.truth[tested], probabilities[tested])
 
 
-def _before(model: SklearnModel, test: Dataset) -> np.ndarray | None:
+def _before(model: EmotionModel, test: Dataset) -> np.ndarray | None:
     """Return the estimator's own probabilities (n, C), None if it has none."""
     estimator = model.estimator_[-1].estimator_ if model.frames_ else model.estimator_.estimator_
     if not hasattr(estimator, "predict_proba"):

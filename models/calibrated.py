@@ -9,12 +9,26 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.svm import SVC, NuSVC
 
+from models.kernel_ridge import KernelRidgeClassifier
+from models.one_against_rest import OneAgainstRestSVC
 from models.temperature import fit_temperature
+from utils.errors import ConfigError
 
 LIMITS = (1e-3, 1e3)  # of the temperature: decision values come in many units
 SMALLEST = 0.01  # smaller probabilities count as this one: no vote of nine neighbours for a class does not rule it out
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]  # rows to fit on, rows held out
+
+
+def has_scores(estimator: BaseEstimator) -> bool:
+    """Return whether a fitted estimator's decision values are one per class: kernel machines here, linear models."""
+    if isinstance(estimator, (KernelRidgeClassifier, OneAgainstRestSVC)):
+        return True
+    if isinstance(estimator, (NuSVC, SVC)):  # the votes of pairs of classes
+        return False
+    classes, rows = len(estimator.classes_), len(getattr(estimator, "coef_", []))
+    return hasattr(estimator, "decision_function") and rows == (1 if classes == 2 else classes)
 
 
 def scores(estimator: BaseEstimator, X: np.ndarray) -> np.ndarray:
@@ -24,8 +38,16 @@ def scores(estimator: BaseEstimator, X: np.ndarray) -> np.ndarray:
         estimator: fitted. One decision value per row, as scikit-learn gives for two classes, is that of the second
             class; that of the first is 0.
         X: (n, dims).
+
+    Raises:
+        ConfigError: the estimator has neither decision values per class nor probabilities.
     """
-    if not hasattr(estimator, "decision_function"):
+    if not has_scores(estimator):
+        if not hasattr(estimator, "predict_proba"):
+            raise ConfigError(
+                f"{type(estimator).__name__} has neither probabilities nor one decision value per class to make them "
+                "of. Build models.one_against_rest.OneAgainstRestSVC, or an estimator with predict_proba."
+            )
         return np.log(np.maximum(estimator.predict_proba(X).astype(np.float64), SMALLEST))
     values = np.asarray(estimator.decision_function(X), np.float64)
     return values if values.ndim == 2 else np.stack([np.zeros_like(values), values], axis=1)
@@ -35,7 +57,7 @@ class CalibratedClassifier(ClassifierMixin, BaseEstimator):
     """An estimator with the probabilities softmax(score / temperature).
 
     Args:
-        estimator: unfitted, with ``decision_function`` or ``predict_proba``.
+        estimator: unfitted, of those that ``scores`` takes.
         cv: folds that give the temperature: pairs of rows to fit on and rows held out, each row held out at most once.
 
     Attributes:

@@ -31,7 +31,7 @@ def graph(estimator: BaseEstimator, width: int) -> onnx.ModelProto:
     if not isinstance(last, CalibratedClassifier):
         return _converted(estimator, width)
     start, end = ("ready", width), ("probabilities", len(last.classes_))
-    if hasattr(last.estimator_, "decision_function"):
+    if calibrated.has_scores(last.estimator_):
         return _assembled(_joined(_scaling(scaler), _scores(last.estimator_), _calibration(last)), start, end)
     scaling = _assembled(_scaling(scaler), start, ("x", width))
     logarithms = (

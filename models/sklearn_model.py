@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from models import estimator_graph, onnx_graph
+from models import calibrated, estimator_graph, onnx_graph
 from models.calibrated import CalibratedClassifier
 from models.common import EmotionModel, Statistics
 from utils.dataset import Dataset, Features, Frames
@@ -53,9 +53,9 @@ def _calibrated(estimator: BaseEstimator) -> BaseEstimator:
     A kernel ridge had its own factor between scores and logits. Other decision values here are logits: those of a
     discriminant analysis or a logistic regression; skl2onnx 1.20 would convert the former of two classes wrongly.
     """
-    if isinstance(estimator, Pipeline):
-        return make_pipeline(estimator[0], _calibrated(estimator[-1]))
-    if isinstance(estimator, CalibratedClassifier) or not hasattr(estimator, "decision_function"):
+    if isinstance(estimator, Pipeline) and isinstance(estimator[0], StandardScaler) and len(estimator) == 2:
+        return make_pipeline(estimator[0], _calibrated(estimator[1]))
+    if isinstance(estimator, CalibratedClassifier) or not calibrated.has_scores(estimator):
         return estimator
     return CalibratedClassifier.of_fitted(estimator, 1 / getattr(estimator, "sharpness_", 1.0))
 

@@ -1,25 +1,29 @@
 """Probabilities of estimators: one temperature from held-out speakers, which never changes the answer."""
 
 import numpy as np
+import onnx.reference
 import pytest
 import skops.io
 from scipy.special import softmax
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 from toy import LABELS, MODELS, arrays, dataset
 from toy import arguments as section
 
 from evaluation.scores.metrics import ece, log_loss
-from models import calibrated
+from models import calibrated, estimator_graph
 from models.calibrated import CalibratedClassifier
 from models.kernel_ridge import KernelRidgeClassifier
 from models.sklearn_model import SklearnModel
 from models.temperature import fit_temperature
 from prediction.predictor import Predictor
 from utils.dataset import Dataset
+from utils.errors import ConfigError
 
 ESTIMATORS = [name for name in MODELS if MODELS[name].package == "models.ml"]
 EIGHT = ("angry", "happy", "sad", "neutral", "fear", "disgust", "surprise", "calm")
@@ -102,6 +106,21 @@ def test_scores_of_two_classes_and_of_neighbours():
     np.testing.assert_allclose(softmax(calibrated.scores(machine, X), axis=1), machine.predict_proba(X))
     votes = calibrated.scores(KNeighborsClassifier(3).fit(X, y), X[:1])
     np.testing.assert_allclose(votes, np.log([[1, calibrated.SMALLEST]]))
+
+
+def test_a_pipeline_is_calibrated_by_its_probabilities_and_converts(tmp_path):
+    X, y = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32), np.resize([0, 1, 2], 90)
+    parts = [(np.flatnonzero(np.arange(90) % 2 != k), np.flatnonzero(np.arange(90) % 2 == k)) for k in range(2)]
+    made = CalibratedClassifier(make_pipeline(PCA(2), LogisticRegression()), parts).fit(X, y)
+    session = onnx.reference.ReferenceEvaluator(estimator_graph.graph(made, 4))
+    np.testing.assert_allclose(session.run(None, {"ready": X})[0], made.predict_proba(X), atol=1e-5)
+
+
+def test_votes_of_pairs_are_refused():
+    X, y = np.random.default_rng(0).normal(size=(90, 4)), np.resize([0, 1, 2], 90)
+    with pytest.raises(ConfigError, match="SVC has neither probabilities nor one decision value per class"):
+        CalibratedClassifier(SVC(), [(np.arange(45), np.arange(45, 90))]).fit(X, y)
+    assert not calibrated.has_scores(SVC(kernel="linear").fit(X, y))
 
 
 def _unknown(model: SklearnModel, data: Dataset):

@@ -5,16 +5,9 @@ Inputs ``features`` (B, D), or (B, T, D) with ``lengths`` (B,) int64; with speak
 ``attention`` (B, T), the weight of each frame.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-
-if TYPE_CHECKING:
-    from sklearn.preprocessing import StandardScaler
-
-    from models.kernel_ridge import KernelRidgeClassifier
 
 OPSET = 18
 OUTPUTS = ("probabilities", "attention")
@@ -38,7 +31,7 @@ def front(dims: int, *, frames: bool, mean: np.ndarray | None, std: np.ndarray |
         for name in ("speaker_mean", "speaker_std"):
             inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", dims]))
         if frames:
-            constants.append(_int64("time_axis", [1]))
+            constants.append(int64("time_axis", [1]))
             nodes += [helper.make_node("Unsqueeze", [f"speaker_{n}", "time_axis"], [n]) for n in ("mean", "std")]
         else:
             nodes += [helper.make_node("Identity", [f"speaker_{n}"], [n]) for n in ("mean", "std")]
@@ -57,7 +50,8 @@ def front(dims: int, *, frames: bool, mean: np.ndarray | None, std: np.ndarray |
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
 
 
-def _int64(name: str, values: int | list[int]) -> onnx.TensorProto:
+def int64(name: str, values: int | list[int]) -> onnx.TensorProto:
+    """Return a named constant."""
     return numpy_helper.from_array(np.array(values, np.int64), name)
 
 
@@ -65,7 +59,7 @@ def _pooling() -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     """Return nodes from ``scaled`` (B, T, D) and ``lengths`` (B,) to ``ready`` (B, 4 D), and their constants."""
     node = helper.make_node
     constants = [
-        _int64("axis_1", [1]), _int64("axis_2", [2]), _int64("first", 0), _int64("step", 1),
+        int64("axis_1", [1]), int64("axis_2", [2]), int64("first", 0), int64("step", 1),
         numpy_helper.from_array(np.float32(3e38), "huge"), numpy_helper.from_array(np.float32(-3e38), "tiny"),
         numpy_helper.from_array(np.float32(0), "zero"),
     ]  # fmt: skip
@@ -94,49 +88,6 @@ def _pooling() -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
         node("Concat", ["pool_mean", "pool_std", "pool_min", "pool_max"], ["ready"], axis=1),
     ]
     return nodes, constants
-
-
-def kernel_ridge(estimator: "KernelRidgeClassifier", scaler: "StandardScaler | None") -> onnx.ModelProto:
-    """Return a fitted kernel ridge classifier as a graph from ``ready`` (B, D) to ``probabilities`` (B, C).
-
-    Args:
-        estimator: fitted.
-        scaler: what scales its input, None if nothing does.
-    """
-    node, rows = helper.make_node, estimator.rows_
-    arrays = {
-        "limit": estimator.limit, "minus_limit": -estimator.limit, "rows": rows.T, "zero": 0.0, "two": 2.0,
-        "norms": np.square(rows).sum(axis=1), "scale": -1 / (2 * estimator.unit_), "weights": estimator.weights_,
-        "sharpness": estimator.sharpness_,
-    }  # fmt: skip
-    nodes, scaled = [], "ready"
-    if scaler is not None:
-        arrays |= {"mean": scaler.mean_, "deviation": scaler.scale_}
-        nodes += [node("Sub", ["ready", "mean"], ["centred"]), node("Div", ["centred", "deviation"], ["scaled"])]
-        scaled = "scaled"
-    nodes += [
-        node("Clip", [scaled, "minus_limit", "limit"], ["x"]),  # (B, D)
-        node("MatMul", ["x", "rows"], ["products"]),  # (B, n)
-        node("Mul", ["x", "x"], ["squares"]),
-        node("ReduceSum", ["squares", "last"], ["norm"], keepdims=1),  # (B, 1)
-        node("Add", ["norm", "norms"], ["sums"]),
-        node("Mul", ["products", "two"], ["doubled"]),
-        node("Sub", ["sums", "doubled"], ["near"]),
-        node("Max", ["near", "zero"], ["distances"]),
-        node("Mul", ["distances", "scale"], ["exponents"]),
-        node("Exp", ["exponents"], ["kernel"]),
-        node("MatMul", ["kernel", "weights"], ["scores"]),  # (B, C)
-        node("Mul", ["scores", "sharpness"], ["logits"]),
-        node("Softmax", ["logits"], ["probabilities"], axis=-1),
-    ]
-    constants = [numpy_helper.from_array(np.ascontiguousarray(v, np.float32), name) for name, v in arrays.items()]
-    width, classes = rows.shape[1], estimator.weights_.shape[1]
-    ends = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size])
-        for name, size in (("ready", width), ("probabilities", classes))
-    ]
-    graph = helper.make_graph(nodes, "kernel_ridge", ends[:1], ends[1:], [*constants, _int64("last", [-1])])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
 
 
 def joined(

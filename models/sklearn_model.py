@@ -9,23 +9,22 @@ import numpy as np
 import onnx
 import skops.io
 from sklearn.base import BaseEstimator
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from models import onnx_graph
+from models import calibrated, estimator_graph, onnx_graph
+from models.calibrated import CalibratedClassifier
 from models.common import EmotionModel, Statistics
-from models.kernel_ridge import KernelRidgeClassifier
 from utils.dataset import Dataset, Features, Frames
 from utils.errors import DataError
 
 CALIBRATION_FOLDS = 3
 TRUSTED = [  # types that a saved model may hold beside those that skops itself knows to be harmless
+    "models.calibrated.CalibratedClassifier",
     "models.kernel_ridge.KernelRidgeClassifier",
-    "sklearn.calibration._CalibratedClassifier",
+    "models.one_against_rest.OneAgainstRestSVC",
+    "sklearn.calibration._CalibratedClassifier",  # this and the next of SVMs trained before one temperature for all
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.tree._tree.Tree",  # a forged one could crash the process; prediction reads the ONNX graph alone
@@ -48,20 +47,17 @@ def seeded(estimator: BaseEstimator, seed: int) -> BaseEstimator:
     return estimator.set_params(**dict.fromkeys(names, seed))
 
 
-def _convertible(estimator: BaseEstimator) -> BaseEstimator:
-    """Return an estimator of the same probabilities that skl2onnx converts correctly.
+def _calibrated(estimator: BaseEstimator) -> BaseEstimator:
+    """Return an estimator that was trained before all were calibrated alike, with the same probabilities.
 
-    Its graph of a discriminant analysis of two classes is wrong by up to .15 (skl2onnx 1.20); a logistic regression
-    with the same coefficients gives the same probabilities.
+    A kernel ridge had its own factor between scores and logits. Other decision values here are logits: those of a
+    discriminant analysis or a logistic regression; skl2onnx 1.20 would convert the former of two classes wrongly.
     """
-    if isinstance(estimator, Pipeline):
-        return make_pipeline(*(_convertible(step) for _, step in estimator.steps))
-    if not isinstance(estimator, LinearDiscriminantAnalysis):
+    if isinstance(estimator, Pipeline) and isinstance(estimator[0], StandardScaler) and len(estimator) == 2:
+        return make_pipeline(estimator[0], _calibrated(estimator[1]))
+    if isinstance(estimator, CalibratedClassifier) or not calibrated.has_scores(estimator):
         return estimator
-    regression = LogisticRegression()
-    regression.coef_, regression.intercept_ = estimator.coef_, estimator.intercept_
-    regression.classes_, regression.n_features_in_ = estimator.classes_, estimator.n_features_in_
-    return regression
+    return CalibratedClassifier.of_fitted(estimator, 1 / getattr(estimator, "sharpness_", 1.0))
 
 
 class SklearnModel(EmotionModel):
@@ -70,15 +66,9 @@ class SklearnModel(EmotionModel):
     file = "model.skops"
 
     def _fit(self, data: Dataset, statistics: Statistics, validation=None, **_) -> None:
-        estimator = seeded(self.plugin.load().build(**self.arguments), self.seed)
-        calibrates_itself = "cv" in estimator.get_params()
-        if calibrates_itself or not hasattr(estimator, "predict_proba"):
-            folds = self._calibration_folds(data)
-            self._note(folds, data)
-            if calibrates_itself:
-                estimator.set_params(cv=folds)
-            else:
-                estimator = CalibratedClassifierCV(estimator, ensemble=False, cv=folds)
+        folds = self._calibration_folds(data)
+        self._note(folds, data)
+        estimator = CalibratedClassifier(seeded(self.plugin.load().build(**self.arguments), self.seed), folds)
         if self.frames_:  # pooled statistics have scales of their own
             estimator = make_pipeline(StandardScaler(), estimator)
         self.usage.add("fit", data)
@@ -141,31 +131,14 @@ class SklearnModel(EmotionModel):
         dims = len(self.mean_)
         mean, std = (self.mean_, self.std_) if self.normalise == "global" else (None, None)
         scaler = onnx_graph.front(dims, frames=self.frames_, mean=mean, std=std)
-        estimator = self._estimator_graph(4 * dims if self.frames_ else dims)
+        estimator = estimator_graph.graph(self.estimator_, 4 * dims if self.frames_ else dims)
         return onnx_graph.joined(scaler, estimator, ("ready", "ready"), "probabilities")
-
-    def _estimator_graph(self, width: int) -> onnx.ModelProto:
-        """Return the graph from ``ready`` (B, width) to ``probabilities`` (B, classes)."""
-        steps = [step for _, step in self.estimator_.steps] if self.frames_ else [self.estimator_]
-        if isinstance(steps[-1], KernelRidgeClassifier):  # skl2onnx does not know it
-            return onnx_graph.kernel_ridge(steps[-1], steps[0] if self.frames_ else None)
-        from skl2onnx import to_onnx
-        from skl2onnx.common.data_types import FloatTensorType
-
-        with warnings.catch_warnings():  # skl2onnx reads attributes of SVC that scikit-learn 1.11 will not have
-            warnings.filterwarnings("ignore", "Attribute `prob[AB]_` was deprecated", FutureWarning)
-            return to_onnx(
-                _convertible(self.estimator_),
-                initial_types=[("ready", FloatTensorType([None, width]))],
-                target_opset={"": onnx_graph.OPSET, "ai.onnx.ml": 3},
-                options={"zipmap": False},
-            )
 
     @classmethod
     def load(cls, folder: Path, section: Mapping[str, Any], labels: Sequence[str], **options) -> "SklearnModel":
         """Return the model that ``save`` wrote, from model.skops; arguments as for the class."""
         state = skops.io.load(folder / cls.file, trusted=TRUSTED)
         model = cls(section, labels, **options)
-        model.estimator_, model.frames_ = state["estimator"], state["frames"]
+        model.estimator_, model.frames_ = _calibrated(state["estimator"]), state["frames"]
         model.mean_, model.std_ = state["mean"], state["std"]
         return model

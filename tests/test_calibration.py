@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from evaluation.scores.calibration import LIMITS, cross_fitted, fit, reliability
+from evaluation.scores.calibration import cross_fitted, fit, reliability
 from evaluation.scores.metrics import ece, log_loss
-from models.temperature import apply_temperature
+from models.temperature import LIMITS, apply_temperature
 
 
 def draw(n=4000, n_classes=5, seed=0):

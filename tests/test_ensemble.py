@@ -18,12 +18,14 @@ import preprocess
 import train
 from evaluation.checkpoint import finished, predictions, protocol
 from evaluation.checkpoint import write as checkpoint
+from evaluation.leakage import record
 from evaluation.scores import calibration
 from evaluation.splits.folds import draw_folds
 from evaluation.training import cross_validation, ensemble, fit, inner_folds
 from evaluation.training.workspace import Workspace
 from models.combination import combined, logarithms
 from models.speaker_offset import shifted
+from models.temperature import apply_temperature
 from prediction import extractor
 from prediction.extractor import Extractor
 from prediction.predictor import Predictor
@@ -221,7 +223,7 @@ def test_the_weights_of_a_fold_are_those_of_its_training_part_alone(zoo, tmp_pat
         np.testing.assert_array_equal(truth, data.truth[fold.train])
         assert np.abs(said - own[fold.train]).max() > 0.01  # not what the members' own outer folds say
         weights = combiner("weighted").fit(said, truth)
-        np.testing.assert_array_equal(result.probabilities[fold.test], weights.probabilities(own[fold.test]))
+        np.testing.assert_array_equal(result.uncalibrated[fold.test], weights.probabilities(own[fold.test]))
 
 
 @pytest.mark.parametrize("combine", WAYS)
@@ -240,7 +242,9 @@ def test_a_checkpoint_says_what_its_members_say_together(combine, zoo, tmp_path)
         expected = combined(np.stack(said, axis=1), predictor.card["combination"])
     else:
         weights = predictor.card["combination"]["weights"]
-        expected = weights[0] * said[0] + weights[1] * said[1]
+        temperature = predictor.card["combination"]["temperature"]
+        expected = apply_temperature(weights[0] * said[0] + weights[1] * said[1], temperature)
+        assert temperature == predictor.card["temperature"] == out.temperature
         assert sum(weights) == pytest.approx(1) and (combine == "weighted" or weights == [0.5, 0.5])
     np.testing.assert_allclose(shipped, expected, atol=1e-6)
     np.testing.assert_allclose(ensemble.ship(data, config, runs, out).probabilities(data.features), shipped, atol=1e-6)
@@ -262,8 +266,29 @@ def test_the_mean_is_the_mean_of_the_members_out_of_fold_predictions(zoo, tmp_pa
     data, runs = zoo()
     result = validated(data, joint(combine="mean"), runs, tmp_path / "w")
     each = [predictions.read(run.folder) for run in runs]
-    np.testing.assert_allclose(result.probabilities, (each[0].probabilities + each[1].probabilities) / 2, atol=1e-6)
+    np.testing.assert_allclose(result.uncalibrated, (each[0].probabilities + each[1].probabilities) / 2, atol=1e-6)
     assert (result.fold == each[0].fold).all()
+
+
+def test_an_ensemble_is_calibrated_and_answers_the_same(zoo, tmp_path):
+    """The mean of members that err in different places is not confident enough; one temperature mends it."""
+    data, runs = zoo()
+    metrics, out = written(data, joint(combine="mean"), runs, tmp_path / "both")
+    raw, each = out.uncalibrated, metrics["calibration"]["fold_temperatures"]
+    for number, fold in enumerate(out.folds):
+        others = np.setdiff1d(np.arange(len(data)), fold.test)
+        assert each[number] == calibration.fit(data.truth[others], raw[others])
+        np.testing.assert_array_equal(out.probabilities[fold.test], apply_temperature(raw[fold.test], each[number]))
+    assert (out.probabilities.argmax(axis=1) == raw.argmax(axis=1)).all()
+    assert metrics["calibration"]["log_loss"]["after"] < metrics["calibration"]["log_loss"]["before"]
+    rows = record.read(tmp_path / "both" / "audit.parquet")
+    assert "temperature" in set(rows["purpose"].to_pylist()) and metrics["audit"]["verdict"] == "clean"
+
+
+def test_an_ensemble_of_an_earlier_version_has_no_temperature():
+    two = np.array([[[0.8, 0.2], [0.4, 0.6]]])
+    cooler = combined(two, {"weights": [0.75, 0.25], "temperature": 0.5})
+    np.testing.assert_allclose(cooler, apply_temperature(combined(two, {"weights": [0.75, 0.25]}), 0.5), atol=1e-6)
 
 
 def test_held_out_speakers_are_scored_by_what_is_shipped(zoo, tmp_path):

@@ -24,7 +24,8 @@ class Outcome:
         histories: learning curves of a network, one per fold and run.
         seconds: wall time of training and scoring, that of earlier, interrupted calls included.
         protocol_notes: what an ensemble adds to the protocol, as fields of ``checkpoint.protocol.Protocol``.
-        uncalibrated: a network's probabilities (n, classes) before its temperature; None of an estimator.
+        uncalibrated: probabilities (n, classes) of a network or an ensemble before its temperature; None of an
+            estimator, whose temperature is fitted with it.
         calibration: the temperatures and their effect, for metrics.json; None of an estimator.
         used: tables of the clips that each fold's model was given, for the audit (``leakage.record``).
     """

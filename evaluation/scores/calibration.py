@@ -1,24 +1,21 @@
-"""Calibration of networks by one temperature, and how far confidence and accuracy lie apart.
+"""Calibration of networks and ensembles by one temperature, and how far confidence and accuracy lie apart.
 
 The shipped temperature is fitted on all out-of-fold predictions: no network was trained on the speaker of a clip that
 it predicts there, as no network is trained on the speakers of its users. The clips of a fold are scored with a
 temperature that was fitted on the other folds, so that no clip's own prediction is used. (The networks of the other
 folds were trained on this clip; only one number per fold depends on it.) The alternative would be the speakers that
 stop a fold's training. They are a seventh as many, and the epoch is chosen to suit them, so the network is more
-confident and better on them than on unseen speakers. Estimators keep temperature 1: those without probabilities of
-their own are calibrated where they are fitted.
+confident and better on them than on unseen speakers. Estimators are fitted in seconds, so each finds its temperature in
+folds of its own training part (``models.calibrated``), and no prediction is needed here.
 """
 
 from typing import TypedDict
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
 from evaluation.scores import metrics
-from models.temperature import FLOOR, apply_temperature
+from models.temperature import apply_temperature, fit_temperature, log_probabilities
 
-LIMITS = (0.1, 10.0)  # of a temperature
 BINS = 10  # of the reliability diagram
 
 
@@ -62,20 +59,13 @@ class Reliability(TypedDict):
 
 
 def fit(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """Return the temperature of the lowest log loss, .1 to 10 (Guo et al. 2017, arXiv:1706.04599).
+    """Return the temperature of the lowest log loss, .1 to 10.
 
     Args:
         truth: (n,) class index.
-        probabilities: (n, C) of clips that the network was not trained on.
+        probabilities: (n, C) of clips that the model was not trained on.
     """
-    logits = np.log(np.maximum(np.asarray(probabilities, np.float64), FLOOR))
-    rows = np.arange(len(truth))
-
-    def loss(log_temperature: float) -> float:
-        return -float(log_softmax(logits / np.exp(log_temperature), axis=1)[rows, truth].mean())
-
-    lowest = minimize_scalar(loss, bounds=tuple(np.log(LIMITS)), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(lowest.x))
+    return fit_temperature(log_probabilities(probabilities), truth)
 
 
 def cross_fitted(truth: np.ndarray, probabilities: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, Calibration]:

@@ -66,12 +66,12 @@ TERMS = {
         "how far confidence lies from accuracy; 0 is best",
         "Of clips named with a probability of .7, seven in ten should be right. Expected calibration error, 15 bins.",
     ),
-    "before": Term("before calibration", "the score of the probabilities as the network gave them"),
+    "before": Term("before calibration", "the score of the probabilities as the network or ensemble gave them"),
     "after": Term("after calibration", "the score of the probabilities as shipped"),
     "temperature": Term(
         "temperature",
-        "what the network's scores are divided by before the softmax",
-        "Above 1 the network was overconfident. The answers stay the same, only the probabilities change.",
+        "what the scores are divided by before the softmax",
+        "Above 1 the model was overconfident. The answers stay the same, only the probabilities change.",
     ),
     "none": Term(
         "nothing", "nothing known of the test speaker", "What predict.py gives for one clip of a new speaker."

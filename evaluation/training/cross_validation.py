@@ -10,9 +10,10 @@ from threadpoolctl import threadpool_limits
 
 from evaluation.checkpoint.outcome import Outcome
 from evaluation.leakage import record
-from evaluation.scores import calibration, metrics
+from evaluation.scores import metrics
 from evaluation.splits.folds import Fold, draw_folds
 from evaluation.training import fit
+from evaluation.training.calibrate import calibrate
 from evaluation.training.enrolment import (
     LEVELS,
     adapted_predictions,
@@ -22,7 +23,6 @@ from evaluation.training.enrolment import (
 )
 from evaluation.training.workspace import Workspace
 from models.classes import is_network
-from models.usage import Clips
 from utils.config import Config
 from utils.dataset import Dataset
 
@@ -106,7 +106,7 @@ def _pool(
         outcome.best_epochs += [progress["best_epoch"]] if progress["best_epoch"] else []
     outcome.validation = ", ".join(sorted(kinds - {"none"})) or "none"
     if is_network(config.model):
-        _calibrate(data, outcome)
+        calibrate(data, outcome)
     tested = outcome.tested
     uar = metrics.uar_score(data.truth[tested], outcome.probabilities[tested].argmax(axis=1), n_classes)
     if config.normalise == "speaker":
@@ -115,14 +115,3 @@ def _pool(
         adapted = adapted_scores(outcome, data, seed=config.seed)
     outcome.by_information = {"none": uar} | adapted
     return outcome
-
-
-def _calibrate(data: Dataset, outcome: Outcome) -> None:
-    """Calibrate each fold's probabilities by the temperature that the other folds give; note whose clips gave it."""
-    outcome.uncalibrated = outcome.probabilities
-    for number in range(len(outcome.folds)):
-        others = data[(outcome.fold >= 0) & (outcome.fold != number)]
-        outcome.used.append(record.rows(number + 1, "temperature", Clips.of(others)))
-    outcome.probabilities, outcome.calibration = calibration.cross_fitted(
-        data.truth, outcome.uncalibrated, outcome.fold
-    )

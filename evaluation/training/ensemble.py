@@ -6,6 +6,9 @@ speaker-disjoint folds of it, and its predictions of the clips left out teach th
 for the other outer folds would cost nothing, but they leak: the models that made them were trained on this fold's test
 speakers, labels included. The shipped ensemble, which is tested on nobody, takes its weights from the members'
 out-of-fold predictions of all speakers, and the members' graphs as they were shipped.
+
+One temperature calibrates the combined probabilities, as it does those of a network: the mean of models that err in
+different places is less confident than it is right.
 """
 
 import json
@@ -25,6 +28,7 @@ from evaluation.leakage import record
 from evaluation.scores import metrics
 from evaluation.splits.folds import Fold, draw_folds
 from evaluation.training import fit, inner_folds
+from evaluation.training.calibrate import calibrate
 from evaluation.training.enrolment import adapted_scores
 from evaluation.training.workspace import Workspace
 from models.combination import combined
@@ -145,6 +149,7 @@ def cross_validate(data: Dataset, config: Config, members: Sequence[Member], wor
         outcome.used += _combine_fold(data, config, members, outcome, number, predicted, workspace)
         uar = _uar(data[fold.test], outcome.probabilities[fold.test])
         workspace.report({"fold": number + 1, "folds": len(folds), "name": fold.name, "uar": uar})
+    calibrate(data, outcome)
     tested = outcome.tested
     none = _uar(data[tested], outcome.probabilities[tested])
     outcome.by_information = {"none": none} | adapted_scores(outcome, data, seed=config.seed)
@@ -182,7 +187,8 @@ def ship(data: Dataset, config: Config, members: Sequence[Member], outcome: Outc
     """Return the ensemble for use: the members as shipped, combined as their out-of-fold predictions teach."""
     tested = outcome.tested
     predicted = out_of_fold(data, outcome.folds, members)[tested]
-    model = Ensemble(members, _combiner(config).fit(predicted, data.truth[tested]).combination_)
+    combination = _combiner(config).fit(predicted, data.truth[tested]).combination_
+    model = Ensemble(members, {**combination, "temperature": outcome.temperature})
     model.usage.add("part", data[tested])
     return model
 

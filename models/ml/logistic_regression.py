@@ -1,4 +1,4 @@
-"""Multinomial logistic regression: linear, fast, and well calibrated without further steps.
+"""Multinomial logistic regression: linear, fast, and nearly calibrated by itself.
 
 Cox 1958, doi 10.1111/j.2517-6161.1958.tb00292.x.
 """

@@ -1,11 +1,12 @@
-"""Support vector machine, one against one, with probabilities calibrated on held-out speakers.
+"""Support vector machine, each emotion against all others.
 
-Cortes & Vapnik 1995, doi 10.1007/BF00994018; sigmoid calibration after Platt 1999.
+Cortes & Vapnik 1995, doi 10.1007/BF00994018; Rifkin & Klautau 2004, In defense of one-vs-all classification. Memory
+grows with the square of the number of clips.
 """
 
 from typing import Literal
 
-from sklearn.svm import SVC
+from models.one_against_rest import OneAgainstRestSVC
 
 INPUT = "vector"
 
@@ -16,7 +17,7 @@ def build(
     kernel: Literal["rbf", "linear", "poly", "sigmoid"] = "rbf",
     gamma: Literal["scale", "auto"] | float = "scale",
     class_weight: Literal["balanced"] | None = None,
-) -> SVC:
+) -> OneAgainstRestSVC:
     """Return the unfitted estimator; it gets standardised features.
 
     Args:
@@ -26,4 +27,4 @@ def build(
             features times their variance, "auto" is 1 over the number of features. Not for the linear kernel.
         class_weight: "balanced" weights each clip by the inverse frequency of its emotion.
     """
-    return SVC(C=C, kernel=kernel, gamma=gamma, class_weight=class_weight)
+    return OneAgainstRestSVC(C=C, kernel=kernel, gamma=gamma, class_weight=class_weight)

@@ -4,13 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
 
-from models import onnx_graph
+from models import onnx_graph, small_weights
 from models.captured_output import capture_output
 from models.keras_model import keras
-
-SMALLEST = 1024  # values of a weight that is worth storing in half precision
 
 
 def turn_evenly(network: keras.Model, seed: int) -> None:
@@ -27,7 +24,7 @@ def turn_evenly(network: keras.Model, seed: int) -> None:
 
 
 def write(network: keras.Model, path: Path) -> None:
-    """Write the frames of a network made by ``distillation.network`` as an ONNX graph, matrices in half precision.
+    """Write the frames of a network made by ``distillation.network`` as an ONNX graph, large weights in 8 bits.
 
     It is computed with in float32.
     """
@@ -40,19 +37,4 @@ def write(network: keras.Model, path: Path) -> None:
     graph = onnx.load(path)
     names = dict(zip([tensor.name for tensor in graph.graph.input], ("log_mel", "lengths"), strict=True))
     names[graph.graph.output[0].name] = "frames"
-    onnx.save(_halved(onnx_graph.named(graph, names)), path)
-
-
-def _halved(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with its large weights stored in half precision and cast to float32 when it is loaded."""
-    casts = []
-    for tensor in model.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.size >= SMALLEST:
-            name = tensor.name
-            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    return model
+    onnx.save(small_weights.in_bytes(onnx_graph.named(graph, names)), path)

@@ -11,7 +11,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from models import calibrated, one_against_rest, onnx_graph
+from models import calibrated, one_against_rest, onnx_graph, small_weights
 from models.calibrated import CalibratedClassifier
 from models.kernel_ridge import KernelRidgeClassifier
 from models.one_against_rest import OneAgainstRestSVC
@@ -65,7 +65,8 @@ def _assembled(part: Part, first: tuple[str, int], last: tuple[str, int]) -> onn
     arrays = [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in constants.items()]
     made = helper.make_graph(nodes, "estimator", ends[:1], ends[1:], arrays)
     imports = [helper.make_opsetid("", onnx_graph.OPSET)]
-    return helper.make_model(made, opset_imports=imports, ir_version=onnx_graph.IR_VERSION)
+    whole = helper.make_model(made, opset_imports=imports, ir_version=onnx_graph.IR_VERSION)
+    return small_weights.in_half(whole, exactly=True)  # rows of a kernel machine that were rounded to it
 
 
 def _float32(**constants) -> dict[str, np.ndarray]:

@@ -176,7 +176,7 @@ def test_a_student_learns_a_teacher_and_its_graph_answers_as_it(tmp_path):
         frames = encoder.run(tmp_path / "encoder.onnx", feed, "frames")[0]
         assert frames.shape == (-(-n // 4), 6)
         expected = student.predict_on_batch([clips[:2], np.array([n, 160])])[0][0, : len(frames)]
-        np.testing.assert_allclose(frames, expected, atol=0.01 * np.abs(expected).max())
+        np.testing.assert_allclose(frames, expected, atol=0.03 * np.abs(expected).max())
 
 
 def test_every_piece_is_in_one_batch_of_an_epoch():

@@ -45,3 +45,20 @@ def test_calibration_folds_keep_speakers_apart():
         assert not set(data.speakers[train]) & set(data.speakers[held])
     noted = {purpose for purpose, _ in model.usage.parts}
     assert {"calibration 1 fit", "calibration 1 held"} <= noted
+
+
+def test_landmarks_answer_nearly_as_all_rows_and_are_kept_in_half_precision():
+    rng = np.random.default_rng(4)
+    centres = rng.normal(size=(3, 12)) * 1.5
+    truth = rng.integers(3, size=900)
+    X = (centres[truth] + rng.normal(size=(900, 12))).astype(np.float32)
+    whole = KernelRidgeClassifier(ridge=0.5).fit(X[:600], truth[:600])
+    few = KernelRidgeClassifier(ridge=0.5, landmarks=150, random_state=1).fit(X[:600], truth[:600])
+    assert few.rows_.shape == (150, 12)
+    np.testing.assert_array_equal(few.rows_, few.rows_.astype(np.float16).astype(np.float32))
+    right = [(model.predict(X[600:]) == truth[600:]).mean() for model in (whole, few)]
+    assert right[1] > right[0] - 0.02
+    again = KernelRidgeClassifier(ridge=0.5, landmarks=150, random_state=1).fit(X[:600], truth[:600])
+    np.testing.assert_array_equal(few.weights_, again.weights_)
+    all_of_them = KernelRidgeClassifier(ridge=0.5, landmarks=5000).fit(X[:600], truth[:600])
+    np.testing.assert_array_equal(all_of_them.weights_, whole.weights_)

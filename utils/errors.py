@@ -1,5 +1,7 @@
 """Errors that a user can cause. The scripts print them as one line and exit with status 2."""
 
+import struct
+
 
 class UserError(Exception):
     """Something the user can put right; the message says what is wrong, where, and what would be right."""
@@ -11,3 +13,8 @@ class ConfigError(UserError):
 
 class DataError(UserError):
     """A file or a corpus that cannot be used as it stands."""
+
+
+# What the libraries that decode and compute raise for one odd file. A mistake in the code (TypeError, NameError, ...) is
+# not among them, nor a full disk (OSError): those are not the file's.
+BROKEN_FILE = (ArithmeticError, EOFError, IndexError, MemoryError, RuntimeError, ValueError, struct.error)

@@ -67,7 +67,7 @@ def filled(features: Path, config: configs.Config | None = None, **options) -> O
     """Fill the cache with the features of an experiment's clips."""
     config = config or experiment()
     (corpus,) = scan(config, options.pop("limit", None))
-    (outcome,) = fill([Task(corpus, read.recipe_of(config))], features, jobs=1, **options)
+    (outcome,) = fill([Task(corpus, read.recipe_of(config))], features, jobs=0, **options)
     return outcome
 
 
@@ -374,13 +374,13 @@ COPIES = {"augment": [{"name": "volume", "copies": 2}, {"name": "speed", "copies
 def test_one_pass_decodes_each_clip_once_for_all_recipes_and_gives_the_bits_of_each_alone(voices, tmp_path, decoded):
     config, other = experiment(**COPIES), experiment(features={"name": "logmel"}, **COPIES)
     wanted = tasks_of(config) + tasks_of(other)
-    outcomes = fill(wanted, tmp_path / "together", jobs=1)
+    outcomes = fill(wanted, tmp_path / "together", jobs=0)
     assert len(wanted) == 10 and len(decoded) == 10 and set(decoded.values()) == {1}
     assert [counts(outcome) for outcome in outcomes[:9]] == [(10, 0, 0)] * 9
     assert counts(outcomes[9]) == (0, 10, 0)  # the channel, which both experiments need
     assert all(outcome.wall_seconds > 0 for outcome in outcomes[:9]) and outcomes[9].wall_seconds == 0
     for task in wanted:
-        fill([task], tmp_path / "alone", jobs=1)
+        fill([task], tmp_path / "alone", jobs=0)
         stores = [filling.FeatureStore(tmp_path / name, task.recipe) for name in ("together", "alone")]
         keys = [key(outcomes[0].sounds[u.path].digest) for u in task.scan.chosen]
         for one, two in zip(*(store.read(keys) for store in stores), strict=True):
@@ -392,16 +392,16 @@ def test_one_pass_decodes_each_clip_once_for_all_recipes_and_gives_the_bits_of_e
 def test_only_what_is_missing_is_extracted(voices, tmp_path, decoded):
     config = experiment(**COPIES)
     filled(tmp_path / "f")
-    outcomes = fill(tasks_of(config), tmp_path / "f", jobs=1)
+    outcomes = fill(tasks_of(config), tmp_path / "f", jobs=0)
     assert [counts(outcome) for outcome in outcomes] == [(0, 10, 0), *[(10, 0, 0)] * 4] and set(decoded.values()) == {2}
-    again = fill(tasks_of(config), tmp_path / "f", jobs=1)
+    again = fill(tasks_of(config), tmp_path / "f", jobs=0)
     assert [counts(outcome) for outcome in again] == [(0, 10, 0)] * 5 and set(decoded.values()) == {2}
 
 
 def test_experiments_that_chose_other_clips_share_what_both_have(voices, tmp_path, decoded):
     first, second = experiment(drop=["angry"]), experiment(drop=["sad"])
     wanted = [Task(scan(config)[0], read.recipe_of(config)) for config in (first, second)]
-    outcomes = fill(wanted, tmp_path / "f", jobs=1)
+    outcomes = fill(wanted, tmp_path / "f", jobs=0)
     assert [counts(outcome) for outcome in outcomes] == [(8, 0, 0), (2, 6, 0)]
     assert len(decoded) == 10 and set(decoded.values()) == {1}
     for config in (first, second):
@@ -419,5 +419,5 @@ def test_what_another_process_writes_comes_at_the_end(voices, tmp_path):
         told.append(len(filling.FeatureStore(tmp_path, wanted[0].recipe)))
         lock.release()
 
-    assert [counts(outcome) for outcome in fill(wanted, tmp_path, jobs=1, waiting=waiting)] == [(10, 0, 0)] * 5
+    assert [counts(outcome) for outcome in fill(wanted, tmp_path, jobs=0, waiting=waiting)] == [(10, 0, 0)] * 5
     assert told == [10]  # the others were done by then

@@ -15,6 +15,12 @@ class DataError(UserError):
     """A file or a corpus that cannot be used as it stands."""
 
 
-# What the libraries that decode and compute raise for one odd file. A mistake in the code (TypeError, NameError, ...) is
-# not among them, nor a full disk (OSError): those are not the file's.
+# What the libraries that decode and compute raise for one odd file. A mistake in the code (TypeError, NameError, ...)
+# is not among them, nor a full disk (OSError): those are not the file's.
 BROKEN_FILE = (ArithmeticError, EOFError, IndexError, MemoryError, RuntimeError, ValueError, struct.error)
+
+
+def reason_of(error: Exception) -> str:
+    """Return in one line what a ``DataError`` says, or which of ``BROKEN_FILE`` it was."""
+    words = str(error) if isinstance(error, UserError) else f"cannot be read ({type(error).__name__}: {error})."
+    return " ".join(words.split())

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import prediction
 from prediction import command_line, radar_charts, timeline_files
-from prediction.answers import Answer, write_csv
+from prediction.answers import Answer
+from prediction.csv_table import open_table
 from utils import bars, cli
 from utils.audio import files
-from utils.errors import DataError
+from utils.errors import BROKEN_FILE, DataError, reason_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,24 +28,23 @@ def _clips(options: argparse.Namespace) -> int:
     """Answer for each file as a whole; return 1 if one could not be read."""
     recogniser = prediction.Recogniser.open(options.checkpoint)
     rule, names = recogniser.rule(options.coverage, options.abstain_below), files.expand(options.inputs)
-    alone = len(names) == 1 and names[0] != "-" and not Path(options.inputs[0]).is_dir()
+    alone = len(names) == 1 and names[0] != "-" and not os.path.isdir(options.inputs[0])
     charts = radar_charts.chart_paths(names, options.radar) if options.radar or alone else {}
     speaker = recogniser.enrol_folder(options.enroll, mixed=options.mixed) if options.enroll else None
     if not options.json:
         print(recogniser.provenance(options.coverage, speaker))
     answers = []
-    with bars.progress("predicting", "files") if len(names) > 1 else nullcontext(lambda done, total: None) as report:
+    table = open_table(options.csv, recogniser.labels, rule)
+    progress = bars.progress("predicting", "files") if len(names) > 1 else nullcontext(lambda done, total: None)
+    with table as add, progress as report:
         for answer in recogniser.answer(names, rule=rule, speaker=speaker, jobs=options.jobs, dask=options.dask):
             answers.append(answer)
+            add(answer)
             _print_answer(answer, as_json=options.json)
             report(len(answers), len(names))
-    if options.csv:
-        write_csv(options.csv, answers, recogniser.labels, rule)
-    for answer in answers:
-        if answer.file in charts and not answer.error:
-            radar_charts.draw(answer, charts[answer.file])
-            if alone and not options.json:
-                print(f"radar chart: {charts[answer.file]}")
+    for chart in radar_charts.draw_all(answers, charts):
+        if alone and not options.json:
+            print(f"radar chart: {chart}")
     return 1 if any(answer.error for answer in answers) else 0
 
 
@@ -58,9 +58,9 @@ def _timelines(options: argparse.Namespace) -> int:
         try:
             with bars.progress("predicting", "s") as report:
                 timeline = recogniser.timeline(Path(file), settings, report=report)
-        except DataError as error:
+        except (DataError, *BROKEN_FILE) as error:
             status = 1
-            _print_error(" ".join(str(error).split()))
+            _print_error(reason_of(error, file))
             continue
         timeline_files.write_all(prefix, timeline)
         summary = f"{timeline_files.summary(timeline)}\ntimeline: {prefix}.csv, .json, .TextGrid, .png"

@@ -68,8 +68,7 @@ def _read_one(file: str, extractor: Extractor, folder: Path = Path()) -> Reading
     try:
         return extractor.read(_standard_input() if file == "-" else path, file)
     except (DataError, *BROKEN_FILE) as error:
-        reason = reason_of(error).replace(path, file, 1)
-        return Reading(file, error=reason if isinstance(error, DataError) else f"{file}: {reason}")
+        return Reading(file, error=reason_of(error, path).replace(path, file, 1))
 
 
 def _standard_input() -> BinaryIO:

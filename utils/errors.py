@@ -20,7 +20,12 @@ class DataError(UserError):
 BROKEN_FILE = (ArithmeticError, EOFError, IndexError, MemoryError, RuntimeError, ValueError, struct.error)
 
 
-def reason_of(error: Exception) -> str:
-    """Return in one line what a ``DataError`` says, or which of ``BROKEN_FILE`` it was."""
-    words = str(error) if isinstance(error, UserError) else f"cannot be read ({type(error).__name__}: {error})."
+def reason_of(error: Exception, file: object) -> str:
+    """Return in one line what a ``DataError`` says of a file, or which of ``BROKEN_FILE`` it was; begins with it."""
+    words = str(error) if isinstance(error, UserError) else f"{file}: cannot be read ({library_words(error)})."
     return " ".join(words.split())
+
+
+def library_words(error: Exception) -> str:
+    """Return what an exception of a library is and says, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())

@@ -132,7 +132,7 @@ def _one(item: Item, stores: Sequence[FeatureStore]) -> Done:
         samples, source_rate = decode(path)
         sound = inspect(samples, source_rate)
     except (DataError, *BROKEN_FILE) as error:
-        reason = reason_of(error).removeprefix(f"{path}: ")
+        reason = reason_of(error, path).removeprefix(f"{path}: ")
         return Done(path, stamped, reason, dict.fromkeys(numbers, reason), {})
     missing = {number: stores[number].recipe for number in numbers if not stores[number].has([key(sound.digest)])[0]}
     shared = (time.perf_counter() - started) / max(len(missing), 1)
@@ -161,6 +161,6 @@ def _extracted(samples: np.ndarray, source_rate: int, digest: str, recipes: dict
             again = after is not None and after.copy == recipe.copy
             features[number] = recipe.extract(copy.copy() if again else copy)
         except (DataError, *BROKEN_FILE) as error:
-            features[number] = reason_of(error)
+            features[number] = reason_of(error, "").removeprefix(": ")
         seconds[number] = time.perf_counter() - started
     return features, seconds

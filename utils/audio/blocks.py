@@ -16,9 +16,9 @@ import numpy as np
 import soundfile
 
 from utils.audio.containers import open_container
-from utils.audio.files import CONTAINERS
+from utils.audio.files import CONTAINERS, NOT_LISTED
 from utils.audio.limits import LONGEST_HOURS, check_format
-from utils.errors import BROKEN_FILE, DataError
+from utils.errors import BROKEN_FILE, DataError, library_words
 
 STREAMED = 0x7FFFF000  # a wav written to a pipe states this or more as its length: it was not known
 MOST_CHUNKS = 10_000  # of a wav before its samples; a few are usual
@@ -127,18 +127,22 @@ def one_line(name: str, where: Callable[[], str] = lambda: "") -> Iterator[None]
     except OSError as error:
         raise DataError(f"{name}: {error.strerror or error}.") from error
     except BROKEN_FILE as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DataError(f"{name}: {where() or 'cannot be read'} ({reason}).") from error
+        raise DataError(f"{name}: {where() or 'cannot be read'} ({library_words(error)}).") from error
 
 
 def refuse_irregular(path: Path, name: str) -> None:
-    """Refuse pipes, devices and sockets: reading one may wait forever.
+    """Refuse folders, and pipes, devices and sockets: reading one may wait forever.
 
     Raises:
         DataError: says what it is.
         OSError: not there.
     """
     mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        try:
+            os.scandir(path).close()
+        except OSError as error:
+            raise DataError(f"{name}: {NOT_LISTED.format(error.strerror or error)}") from error
     for is_kind, words in KINDS.items():
         if is_kind(mode):
             raise DataError(f"{name}: {words}.")

@@ -23,6 +23,7 @@ from utils import config as configs
 from utils.audio.prepare import read_wave
 from utils.dataset import Frames
 from utils.errors import ConfigError
+from utils.process_pool import KILLED, Lost
 
 COMMAND = "python preprocess.py --config x.yaml"
 
@@ -242,6 +243,46 @@ def test_what_one_recipe_cannot_use_another_can(voices, tmp_path):
         assert len(read.dataset(experiment(), tmp_path / "f", command=COMMAND)) == 10
         assert len(read.dataset(late, tmp_path / "f", command=COMMAND)) == 10 - len(refused.rejected)
         filled(tmp_path / "f", late)
+
+
+@pytest.mark.parametrize("reads", [False, True])
+@pytest.mark.parametrize("reason", [KILLED, "reading it takes longer than 900 s"])
+def test_what_killed_or_blocked_a_process_is_remembered_until_the_file_changes(
+    voices, tmp_path, monkeypatch, reason, reads
+):
+    victim, tried = next(voices.rglob("*angry*.wav")), []
+
+    class OneIsLost:
+        """Processes that lose the victim: whenever they read it, or where they extract features of it."""
+
+        def __init__(self, jobs):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exception):
+            pass
+
+        def map(self, function, items):
+            for path, numbers in items:
+                tried.append(path)
+                lost = path == victim and (numbers or not reads)
+                yield (path, numbers), Lost(reason) if lost else function((path, numbers))
+
+    def run(**options) -> tuple[tuple[int, int, int], int]:
+        tried.clear()
+        (corpus,) = scan(experiment())
+        (outcome,) = fill([Task(corpus, read.recipe_of(experiment()))], tmp_path / "f", jobs=2, **options)
+        return counts(outcome), len(set(tried))
+
+    monkeypatch.setattr(parallel, "Processes", OneIsLost)
+    assert run() == ((9, 0, 1), 10)
+    assert run() == ((0, 9, 1), 0)
+    assert [row[2] for row in rejected_rows(tmp_path / "f")] == [reason]
+    assert run(verify=True) == ((0, 9, 1), 10)
+    os.utime(victim, ns=(1, 1))
+    assert run() == ((0, 9, 1), 1) and tried[0] == victim
 
 
 def test_a_trial_does_not_forget_what_a_whole_run_rejected(voices, tmp_path):

@@ -3,7 +3,6 @@
 It needs nothing but Python, so that prediction can use it.
 """
 
-import ctypes
 import os
 import signal
 import sys
@@ -30,7 +29,6 @@ THREADS = (  # variables that set how many threads a numeric library starts
 LOADED = ["numpy", "scipy.fft", "soundfile"]  # once, by the process that all workers are forked from
 METHOD = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"  # a fork would copy locks of threads
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
-DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
 NOTHING = object()
 
 
@@ -124,7 +122,7 @@ class Processes:
                 if (item := next(left, NOTHING)) is NOTHING:
                     return
                 if number == len(self._workers):
-                    self._workers.append(_Worker())
+                    self._workers.append(_Worker(function))
                 self._workers[number].give(function, item)
 
     def _patience(self) -> float:
@@ -136,14 +134,14 @@ class Processes:
 class _Worker:
     """One process with the items that it computes in turn, by their futures."""
 
-    def __init__(self):
+    def __init__(self, function: Callable):
         _start_server()
         context = get_context(METHOD)
         self.items: dict[Future, Any] = {}
         self.since = float("inf")  # when it began with its first item
         self._late = False
         self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_start, initargs=(dict(os.environ),))
-        self._process = self._pool.submit(os.getpid)
+        self._process = self._pool.submit(_number_of, function)
         self._process.add_done_callback(self._begins)
 
     def give(self, function: Callable, item: Any) -> None:
@@ -193,6 +191,11 @@ class _Worker:
             os.kill(self._process.result(), KILL)
 
 
+def _number_of(function: Callable) -> int:
+    """Return the number of this process, which has then loaded the modules of a function: no item's time."""
+    return os.getpid()
+
+
 def _start_server() -> None:
     """Start the process that workers are forked from: it has loaded what all of them need, and has no other thread."""
     if METHOD != "forkserver":
@@ -221,10 +224,19 @@ def _start(environment: Mapping[str, str]) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when the main process ends, which cannot end it itself once it is killed."""
-    if sys.platform == "linux":  # at once, also within a long call of a library, which a thread would have to wait for
-        # the process that this one was forked from ends with the main process, and this one with it
-        ctypes.CDLL(None).prctl(DEATH_SIGNAL, int(KILL))
+    """End this process when the main process ends, which cannot end it itself once it is killed.
+
+    On Linux by a signal that the system sends when the pipe from the main process closes: at once, also within a long
+    call of a library, for which a thread would wait. Not by PR_SET_PDEATHSIG: the process that this one is forked from
+    is another one, and lives as long as this one.
+    """
+    if sys.platform == "linux":
+        import fcntl
+
+        pipe = parent_process().sentinel
+        fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(pipe, fcntl.F_SETSIG, KILL)
+        fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 

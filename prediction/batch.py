@@ -1,6 +1,7 @@
 """Features of many files for prediction, in their order: on all cores of one machine, or on a Dask cluster."""
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from utils.errors import BROKEN_FILE, DataError, reason_of
 from utils.process_pool import Lost, Processes, cores
 
 FEW = 16  # files up to which starting several processes takes longer than it saves
+MOST_BYTES_HELD = 256 << 20  # of features, from which a window is answered before it is whole
 EACH = 32  # files per process in a window: at its end the others wait for the last file
 
 Read = Callable[[str], Reading]
@@ -55,12 +57,28 @@ def read(
 def _windows(files: Sequence[str], read_one: Read, over: Map, size: int) -> Iterator[list[Reading]]:
     for start in range(0, len(files), size):
         window = files[start : start + size]
-        readings = dict(over(read_one, [file for file in dict.fromkeys(window) if file != "-"]))
-        yield [read_one(file) if file == "-" else _named(file, readings[file]) for file in window]
+        waiting, done = deque(window), {}
+        for file, reading in over(read_one, [file for file in dict.fromkeys(window) if file != "-"]):
+            lost = isinstance(reading, Lost)
+            done[file] = Reading(file, error=f"{file}: {reading.reason}.") if lost else reading
+            if sum(map(_bytes, done.values())) > MOST_BYTES_HELD:  # long recordings
+                yield list(_ready(waiting, done, read_one))
+        yield list(_ready(waiting, done, read_one))
 
 
-def _named(file: str, reading: Reading | Lost) -> Reading:
-    return Reading(file, error=f"{file}: {reading.reason}.") if isinstance(reading, Lost) else reading
+def _ready(waiting: deque[str], done: dict[str, Reading], read_one: Read) -> Iterator[Reading]:
+    """Yield the first of the waiting files as far as they are done, and drop them; standard input is read here."""
+    while waiting and (waiting[0] in done or waiting[0] == "-"):
+        file = waiting.popleft()
+        reading = read_one(file) if file == "-" else done[file]
+        if file not in waiting:
+            done.pop(file, None)
+        yield reading
+
+
+def _bytes(reading: Reading) -> int:
+    features = reading.features if isinstance(reading.features, list) else [reading.features]
+    return sum(array.nbytes for array in features if array is not None)
 
 
 def _read_one(file: str, extractor: Extractor, folder: Path = Path()) -> Reading:

@@ -75,6 +75,18 @@ def test_a_file_that_is_alone_starts_no_process_and_few_start_one(card, files, m
     assert [len(window) for window in windows] == [1, 1, 1] and started == [1]  # each answer as soon as it is there
 
 
+def test_a_window_of_long_recordings_is_answered_before_it_is_whole(monkeypatch):
+    monkeypatch.setattr(batch, "MOST_BYTES_HELD", 100)
+    files = ["b", "a", "b", "c", "d"]
+
+    def over(read_one, some):
+        assert some == ["b", "a", "c", "d"]
+        yield from ((file, Reading(file, np.zeros(10))) for file in ("c", "b", "a", "d"))
+
+    windows = [[reading.file for reading in window] for window in batch._windows(files, None, over, 5)]
+    assert windows == [["b"], ["a", "b", "c"], ["d"]]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="kill -9")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_file_that_kills_or_blocks_its_process_is_one_line_also_among_few(card, files, monkeypatch, jobs):

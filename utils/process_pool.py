@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import chain
-from multiprocessing import forkserver, get_all_start_methods, get_context, parent_process
+from multiprocessing import get_all_start_methods, get_context, parent_process
 from typing import Any
 
 KILLED = "every worker process that reads it dies"
@@ -200,6 +200,8 @@ def _start_server() -> None:
     """Start the process that workers are forked from: it has loaded what all of them need, and has no other thread."""
     if METHOD != "forkserver":
         return
+    from multiprocessing import forkserver  # not everywhere
+
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     try:

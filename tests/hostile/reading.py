@@ -1,11 +1,14 @@
 """Reading damaged sounds in another process, which imports it by name: what became of each, at what cost."""
 
 import io
+import os
 import resource
 import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +43,7 @@ class Read(NamedTuple):
 
 def read(item: tuple[str, int]) -> Read:
     """Read the damaged file of a kind and a seed as predict.py, as --timeline and as the page does."""
+    _mute()
     kind, seed = item
     content = sounds.damaged(kind, seed)
     suffix = sounds.KINDS[kind][0]
@@ -58,6 +62,13 @@ def read(item: tuple[str, int]) -> Read:
         tracemalloc.stop()
     failed = " ".join(end for end in ends if end not in ("", "refused"))
     return Read(ends.count("refused"), failed, seconds, peak, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10)
+
+
+@lru_cache
+def _mute() -> None:
+    """Let libmpg123 say nothing in this worker: of damaged frames it prints a line each."""
+    if parent_process():
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _end(way: Callable[[], object]) -> str:

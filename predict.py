@@ -14,7 +14,6 @@ from prediction.answers import Answer
 from prediction.csv_table import open_table
 from utils import bars, cli
 from utils.audio import files
-from utils.errors import BROKEN_FILE, DataError, reason_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,17 +53,17 @@ def _timelines(options: argparse.Namespace) -> int:
     prefixes, status = timeline_files.prefixes(files.expand(options.inputs), options.out), 0
     recogniser = prediction.Recogniser.open(options.checkpoint)
     _print_provenance(recogniser, options)
-    for file, prefix in prefixes.items():
-        try:
-            with bars.progress("predicting", "s") as report:
-                timeline = recogniser.timeline(Path(file), settings, report=report)
-        except (DataError, *BROKEN_FILE) as error:
-            status = 1
-            _print_error(reason_of(error, file))
-            continue
-        timeline_files.write_all(prefix, timeline)
-        summary = f"{timeline_files.summary(timeline)}\ntimeline: {prefix}.csv, .json, .TextGrid, .png"
-        print(json.dumps(timeline, ensure_ascii=False) if options.json else summary, flush=True)
+    from prediction.timeline_batch import timelines  # numpy
+
+    with bars.progress("predicting", "s" if len(prefixes) == 1 else "files") as report:
+        for file, timeline in timelines(options.checkpoint, recogniser, list(prefixes), settings, report):
+            if isinstance(timeline, str):
+                status = 1
+                _print_error(timeline)
+                continue
+            timeline_files.write_all(prefixes[file], timeline)
+            summary = f"{timeline_files.summary(timeline)}\ntimeline: {prefixes[file]}.csv, .json, .TextGrid, .png"
+            print(json.dumps(timeline, ensure_ascii=False) if options.json else summary, flush=True)
     return status
 
 

@@ -16,3 +16,10 @@ def read_or_die(file: str, extractor) -> Reading:
     if file == "stuck.wav":
         stuck(60)
     return Reading(file, np.array([len(file)]))
+
+
+def deadly_timeline(file: str, checkpoint, settings) -> dict:
+    """Return an empty timeline; poison.wav kills the process."""
+    if file == "poison.wav":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {}

@@ -176,7 +176,7 @@ def test_damaged_files_are_config_errors(tmp_path):
         yamnet.extract(noise(), RATE, model=str(write_hubert(tmp_path / "other") / "onnx/model.onnx"))
 
 
-def test_a_clip_for_which_there_is_no_memory_is_the_clips_error(pretrained, monkeypatch):
+def test_a_clip_for_which_there_is_no_memory_is_the_clips_error(monkeypatch):
     from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
     class Full:

@@ -28,6 +28,9 @@ test: lint  ## check the style, then run every test except the slow ones
 slow: .venv/.requirements-dev  ## run the tests that take minutes each
 	$(VENV)/python -m pytest -m slow $(PYTEST_FLAGS)
 
+hostile: .venv/.requirements-dev  ## read many damaged sounds, SER_HOSTILE=2000 of each kind; prints a table
+	SER_HOSTILE=$${SER_HOSTILE:-2000} $(VENV)/python -m pytest -s tests/hostile
+
 lint: .venv/.requirements-dev  ## check the style only
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
@@ -67,4 +70,4 @@ SUPPORTED = import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_inf
 	    "Install one (Debian, Ubuntu: apt install python3-venv) or name it: make demo PYTHON=/path/to/python3.12" >&2; \
 	exit 1
 
-.PHONY: help demo test slow lint docs pictures clean
+.PHONY: help demo test slow hostile lint docs pictures clean

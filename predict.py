@@ -6,14 +6,13 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from pathlib import Path
 
 import prediction
 from prediction import command_line, radar_charts, timeline_files
-from prediction.answers import Answer, write_csv
+from prediction.answers import Answer
+from prediction.csv_table import open_table
 from utils import bars, cli
 from utils.audio import files
-from utils.errors import DataError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,24 +26,23 @@ def _clips(options: argparse.Namespace) -> int:
     """Answer for each file as a whole; return 1 if one could not be read."""
     recogniser = prediction.Recogniser.open(options.checkpoint)
     names, rule = files.expand(options.inputs), command_line.rule_of(options, recogniser.card)
-    alone = len(names) == 1 and names[0] != "-" and not Path(options.inputs[0]).is_dir()
+    alone = len(names) == 1 and names[0] != "-" and not os.path.isdir(options.inputs[0])
     charts = radar_charts.chart_paths(names, options.radar) if options.radar or alone else {}
     speaker = recogniser.enrol_folder(options.enroll, mixed=options.mixed) if options.enroll else None
     if not options.json:
         print(recogniser.provenance(options.coverage, speaker))
     answers = []
-    with bars.progress("predicting", "files") if len(names) > 1 else nullcontext(lambda done, total: None) as report:
+    table = open_table(options.csv, recogniser.labels, rule)
+    progress = bars.progress("predicting", "files") if len(names) > 1 else nullcontext(lambda done, total: None)
+    with table as add, progress as report:
         for answer in recogniser.answer(names, rule=rule, speaker=speaker, jobs=options.jobs, dask=options.dask):
             answers.append(answer)
+            add(answer)
             _print_answer(answer, as_json=options.json)
             report(len(answers), len(names))
-    if options.csv:
-        write_csv(options.csv, answers, recogniser.labels, rule)
-    for answer in answers:
-        if answer.file in charts and not answer.error:
-            radar_charts.draw(answer, charts[answer.file])
-            if alone and not options.json:
-                print(f"radar chart: {charts[answer.file]}")
+    for chart in radar_charts.draw_all(answers, charts):
+        if alone and not options.json:
+            print(f"radar chart: {chart}")
     return 1 if any(answer.error for answer in answers) else 0
 
 
@@ -54,17 +52,17 @@ def _timelines(options: argparse.Namespace) -> int:
     prefixes, status = timeline_files.prefixes(files.expand(options.inputs), options.out), 0
     recogniser = prediction.Recogniser.open(options.checkpoint)
     _print_provenance(recogniser, options)
-    for file, prefix in prefixes.items():
-        try:
-            with bars.progress("predicting", "s") as report:
-                timeline = recogniser.timeline(Path(file), settings, report=report)
-        except DataError as error:
-            status = 1
-            _print_error(" ".join(str(error).split()))
-            continue
-        timeline_files.write_all(prefix, timeline)
-        summary = f"{timeline_files.summary(timeline)}\ntimeline: {prefix}.csv, .json, .TextGrid, .png"
-        print(json.dumps(timeline, ensure_ascii=False) if options.json else summary, flush=True)
+    from prediction.timeline_batch import timelines  # numpy
+
+    with bars.progress("predicting", "s" if len(prefixes) == 1 else "files") as report:
+        for file, timeline in timelines(options.checkpoint, recogniser, list(prefixes), settings, report):
+            if isinstance(timeline, str):
+                status = 1
+                _print_error(timeline)
+                continue
+            timeline_files.write_all(prefixes[file], timeline)
+            summary = f"{timeline_files.summary(timeline)}\ntimeline: {prefixes[file]}.csv, .json, .TextGrid, .png"
+            print(json.dumps(timeline, ensure_ascii=False) if options.json else summary, flush=True)
     return status
 
 

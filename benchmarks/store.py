@@ -70,7 +70,7 @@ def extraction(experiment: configs.Config, limit: int | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for clip in scan(experiment, limit)[0].chosen:
             clip.path.read_bytes()  # into the system's file cache, before the first of the two is timed
-        one = fresh(experiment, Path(folder, "one"), jobs=1, limit=limit)
+        one = fresh(experiment, Path(folder, "one"), jobs=0, limit=limit)
         two = fresh(experiment, Path(folder, "two"), jobs=2, limit=limit)
         again = [fresh(experiment, Path(folder, "two"), jobs=2, limit=limit) for _ in range(3)]
     audio = one.outcome.audio_seconds

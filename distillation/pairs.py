@@ -21,10 +21,11 @@ from utils import plugins
 from utils.audio.prepare import equalised
 from utils.config import Config
 from utils.errors import DataError
-from utils.process_pool import Processes
+from utils.process_pool import Lost, Processes
 
 STRIDE = 2  # frames of the teacher at 50 Hz that are averaged to one of the student at 25 Hz
 SPEEDS = (0.85, 1.18)  # of the second version of a piece
+DAY = 86_400.0  # seconds
 PARTS = ("clean", "degraded", "teacher")
 
 
@@ -96,10 +97,11 @@ def _compute(files: Sequence[Source], recipe: Recipe, folder: Path, jobs: int, r
     by_file: dict[str, list] = {}
     outputs = {part: (folder / f"{part}.f16").open("wb") for part in PARTS}
     try:
-        with Processes(jobs) as processes:
+        with Processes(jobs, seconds=DAY) as processes:  # a file may be a whole book
             for source, made in processes.map(_Made(recipe), files):
-                by_file[source.id] = [[{} for _ in piece] for piece in made or []]
-                for piece, rows in zip(made or [], by_file[source.id], strict=True):
+                made = [] if isinstance(made, Lost) else made
+                by_file[source.id] = [[{} for _ in piece] for piece in made]
+                for piece, rows in zip(made, by_file[source.id], strict=True):
                     for pair, row in zip(piece, rows, strict=True):
                         for part in PARTS:
                             array = getattr(pair, part)

@@ -8,6 +8,7 @@ away of a corpus's labels.
 import numpy as np
 
 from extract_feats import Layout, mono
+from utils.audio.limits import LARGEST_BLOCK, spans
 
 VERSION = "1"
 NAMES = ("seconds", "level_db", "snr_db", "bandwidth_hz", "crest_db")
@@ -32,10 +33,11 @@ def extract(wave: np.ndarray, rate: int) -> np.ndarray:
     size = round(FRAME_MS * rate / 1000)
     wave = mono(wave, rate, size)
     frames = np.lib.stride_tricks.sliding_window_view(wave, size)[:: size // 2]  # (T, size)
-    power = np.square(frames).mean(axis=1) + 1e-12  # (T,)
+    blocks = list(spans(len(frames), LARGEST_BLOCK // size))
+    power = np.concatenate([np.square(frames[span]).mean(axis=1) for span in blocks]) + 1e-12  # (T,)
     level = 10 * np.log10(power)
     loud, quiet = np.quantile(level, LOUD), np.quantile(level, QUIET)
-    spectrum = _spectrum(frames[level > loud - SPEECH_DB])  # (size // 2 + 1,)
+    spectrum = _spectrum(frames, np.flatnonzero(level > loud - SPEECH_DB))  # (size // 2 + 1,)
     highest = np.flatnonzero(spectrum >= spectrum.max() * 10 ** (-EDGE_DB / 10))[-1]
     peak = np.square(np.abs(wave).max()) + 1e-12
     crest = 10 * np.log10(peak / power[level > loud - LOUDEST_DB].mean())
@@ -43,8 +45,14 @@ def extract(wave: np.ndarray, rate: int) -> np.ndarray:
     return np.array(measures, np.float32)
 
 
-def _spectrum(frames: np.ndarray) -> np.ndarray:
-    return np.square(np.abs(np.fft.rfft(frames * np.hanning(frames.shape[1]).astype(np.float32), axis=1))).mean(axis=0)
+def _spectrum(frames: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the mean power spectrum of some of the frames; of a long recording in blocks."""
+    window = np.hanning(frames.shape[1]).astype(np.float32)
+    blocks = [rows[span] for span in spans(len(rows), LARGEST_BLOCK // frames.shape[1])]
+    means = [np.square(np.abs(np.fft.rfft(frames[block] * window, axis=1))).mean(axis=0) for block in blocks]
+    if len(means) == 1:
+        return means[0]  # to the last bit, whatever longer recordings need
+    return np.average(means, axis=0, weights=[len(block) for block in blocks])
 
 
 def layout() -> Layout:

@@ -178,12 +178,6 @@ def distinct(files: Sequence[str]) -> dict[str, str]:
     return {file: whole[file] if times[stem] > 1 else stem for file, stem in stems.items()}
 
 
-def write_csv(path: Path, answers: Sequence[Answer], labels: Sequence[str], rule: DecisionRule) -> None:
-    """Write what ``csv_text`` returns."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(csv_text(answers, labels, rule), newline="", encoding="utf8")
-
-
 def csv_text(answers: Sequence[Answer], labels: Sequence[str], rule: DecisionRule) -> str:
     """Return ``file,emotion,p_<label>...,hints,warning,error``; before ``hints``, if asked for, ``set`` and ``reason``.
 

@@ -1,6 +1,6 @@
 """Radar charts of answers: where each goes, and writing it. matplotlib is loaded only where a chart is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from prediction.answers import Answer, distinct
@@ -24,6 +24,14 @@ def chart_paths(files: Sequence[str], radar: Path | None) -> dict[str, Path]:
             raise ConfigError(f"--radar {radar}: one picture for {len(files)} files. Name a folder.")
         return {files[0]: radar}
     return {file: Path(radar or "", f"{name}_radar.png") for file, name in distinct(files).items()}
+
+
+def draw_all(answers: Iterable[Answer], paths: Mapping[str, Path]) -> Iterator[Path]:
+    """Write the charts of the answers that have one and no error; yield the path of each."""
+    for answer in answers:
+        if answer.file in paths and not answer.error:
+            draw(answer, paths[answer.file])
+            yield paths[answer.file]
 
 
 def draw(answer: Answer, path: Path) -> None:

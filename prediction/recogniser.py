@@ -90,7 +90,7 @@ class Recogniser:
         *,
         rule: DecisionRule = PROBABILITIES,
         speaker: SpeakerStatistics | None = None,
-        jobs: int = 1,
+        jobs: int = 0,
         dask: str | None = None,
     ) -> Iterator[Answer]:
         """Yield an answer for each file, in the order of the files; one that cannot be read has an ``error``.
@@ -99,7 +99,7 @@ class Recogniser:
             files: paths, or "-" for standard input.
             rule: see ``rule``.
             speaker: see ``enrol``.
-            jobs: processes that read; -1 one per core.
+            jobs: processes that read; -1 one per core. 0: this process, which a broken file can then end.
             dask: the address of a Dask scheduler whose workers read instead.
 
         Raises:

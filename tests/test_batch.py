@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 
 from prediction import batch
 from prediction.extractor import Extractor, Reading
+from tests.toy_readings import read_or_die
 from utils.errors import ConfigError
+from utils.process_pool import Processes
 
 CARD = {
     "name": "toy", "rate": 16000, "clip": {}, "feature_version": "?", "anything": "else",
@@ -48,7 +51,7 @@ def equal(one: Reading, other: Reading) -> bool:
 
 def test_two_processes_read_what_one_does_in_the_same_order(card, files, monkeypatch):
     monkeypatch.setattr(batch, "EACH", 4)
-    alone = flat(batch.read(Extractor(card), files, jobs=1))
+    alone = flat(batch.read(Extractor(card), files, jobs=0))
     windows = list(batch.read(Extractor(card), files, jobs=2))
     assert [len(window) for window in windows] == [8, 8, 4]  # what is held at a time
     together = flat(windows)
@@ -58,9 +61,43 @@ def test_two_processes_read_what_one_does_in_the_same_order(card, files, monkeyp
     assert error.startswith("broken.wav: ") and not any(one.error for one in alone if one.file != "broken.wav")
 
 
-def test_few_files_start_no_process(card, files, monkeypatch):
-    monkeypatch.setattr(batch, "Processes", None)
-    assert len(flat(batch.read(Extractor(card), files[: batch.FEW], jobs=2))) == batch.FEW
+def test_a_file_that_is_alone_starts_no_process_and_few_start_one(card, files, monkeypatch):
+    started = []
+
+    class Counted(Processes):
+        def __init__(self, jobs):
+            started.append(jobs)
+            super().__init__(jobs)
+
+    monkeypatch.setattr(batch, "Processes", Counted)
+    assert len(flat(batch.read(Extractor(card), files[:1], jobs=2))) == 1 and not started
+    windows = list(batch.read(Extractor(card), files[:3], jobs=2))
+    assert [len(window) for window in windows] == [1, 1, 1] and started == [1]  # each answer as soon as it is there
+
+
+def test_a_window_of_long_recordings_is_answered_before_it_is_whole(monkeypatch):
+    monkeypatch.setattr(batch, "MOST_BYTES_HELD", 100)
+    files = ["b", "a", "b", "c", "d"]
+
+    def over(read_one, some):
+        assert some == ["b", "a", "c", "d"]
+        yield from ((file, Reading(file, np.zeros(10))) for file in ("c", "b", "a", "d"))
+
+    windows = [[reading.file for reading in window] for window in batch._windows(files, None, over, 5)]
+    assert windows == [["b"], ["a", "b", "c"], ["d"]]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_file_that_kills_or_blocks_its_process_is_one_line_also_among_few(card, files, monkeypatch, jobs):
+    monkeypatch.setattr(batch, "Processes", partial(Processes, seconds=3))
+    monkeypatch.setattr(batch, "_read_one", read_or_die)
+    names = [files[0], "poison.wav", files[1], "stuck.wav", files[2]]
+    results = flat(batch.read(Extractor(card), names, jobs=jobs))
+    assert [reading.file for reading in results] == names
+    assert [reading.error for reading in results if reading.error] == [
+        "poison.wav: every worker process that reads it dies.", "stuck.wav: reading it takes longer than 3 s.",
+    ]  # fmt: skip
 
 
 def test_other_features_than_in_training_are_refused(card, files):
@@ -76,6 +113,6 @@ def test_a_cluster_reads_what_this_machine_does(card, files, tmp_path):
 
     with scheduler() as address, workers(address):
         there = flat(batch.read(Extractor(card), files, dask=address))
-    here = flat(batch.read(Extractor(card), files, jobs=1))
+    here = flat(batch.read(Extractor(card), files, jobs=0))
     assert [reading.file for reading in there] == files and os.path.samefile(Path.cwd(), tmp_path)
     assert all(equal(one, other) for one, other in zip(here, there, strict=True))

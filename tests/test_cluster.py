@@ -21,6 +21,7 @@ from tests.toy_workers import deadly, not_fit
 from utils import cluster, plugins
 from utils import config as configs
 from utils.errors import ConfigError, DataError
+from utils.process_pool import KILLED, Lost
 
 pytest.importorskip("distributed", reason="pip install -r requirements-dask.txt")
 
@@ -162,7 +163,7 @@ def test_a_file_that_kills_its_workers_is_given_up_and_no_other(address):
     items[7] = items[7].with_name("poison")
     with cluster.Cluster(address) as opened:
         result = dict(opened.map(deadly, items))
-    assert result.pop(Path("poison")) is None
+    assert result.pop(Path("poison")) == Lost(KILLED)
     assert result == {path: path.name for path in items if path.name != "poison"}
 
 

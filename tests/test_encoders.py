@@ -174,3 +174,15 @@ def test_damaged_files_are_config_errors(tmp_path):
         hubert.layout(model=str(folder))
     with pytest.raises(ConfigError, match="no output yamnet_frames"):
         yamnet.extract(noise(), RATE, model=str(write_hubert(tmp_path / "other") / "onnx/model.onnx"))
+
+
+def test_a_clip_for_which_there_is_no_memory_is_the_clips_error(monkeypatch):
+    from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
+
+    class Full:
+        def run(self, outputs, feed):
+            raise RuntimeException("Failed to allocate memory for requested buffer of size 137438953472")
+
+    monkeypatch.setattr(encoder, "session", lambda graph: Full())
+    with pytest.raises(DataError, match=r"too long for model\.onnx: Failed to allocate"):
+        encoder.run(Path("folder", "model.onnx"), {}, "last_hidden_state")

@@ -23,6 +23,7 @@ from utils import config as configs
 from utils.audio.prepare import read_wave
 from utils.dataset import Frames
 from utils.errors import ConfigError
+from utils.process_pool import KILLED, Lost
 
 COMMAND = "python preprocess.py --config x.yaml"
 
@@ -67,7 +68,7 @@ def filled(features: Path, config: configs.Config | None = None, **options) -> O
     """Fill the cache with the features of an experiment's clips."""
     config = config or experiment()
     (corpus,) = scan(config, options.pop("limit", None))
-    (outcome,) = fill([Task(corpus, read.recipe_of(config))], features, jobs=1, **options)
+    (outcome,) = fill([Task(corpus, read.recipe_of(config))], features, jobs=0, **options)
     return outcome
 
 
@@ -244,6 +245,46 @@ def test_what_one_recipe_cannot_use_another_can(voices, tmp_path):
         filled(tmp_path / "f", late)
 
 
+@pytest.mark.parametrize("reads", [False, True])
+@pytest.mark.parametrize("reason", [KILLED, "reading it takes longer than 900 s"])
+def test_what_killed_or_blocked_a_process_is_remembered_until_the_file_changes(
+    voices, tmp_path, monkeypatch, reason, reads
+):
+    victim, tried = next(voices.rglob("*angry*.wav")), []
+
+    class OneIsLost:
+        """Processes that lose the victim: whenever they read it, or where they extract features of it."""
+
+        def __init__(self, jobs):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exception):
+            pass
+
+        def map(self, function, items):
+            for path, numbers in items:
+                tried.append(path)
+                lost = path == victim and (numbers or not reads)
+                yield (path, numbers), Lost(reason) if lost else function((path, numbers))
+
+    def run(**options) -> tuple[tuple[int, int, int], int]:
+        tried.clear()
+        (corpus,) = scan(experiment())
+        (outcome,) = fill([Task(corpus, read.recipe_of(experiment()))], tmp_path / "f", jobs=2, **options)
+        return counts(outcome), len(set(tried))
+
+    monkeypatch.setattr(parallel, "Processes", OneIsLost)
+    assert run() == ((9, 0, 1), 10)
+    assert run() == ((0, 9, 1), 0)
+    assert [row[2] for row in rejected_rows(tmp_path / "f")] == [reason]
+    assert run(verify=True) == ((0, 9, 1), 10)
+    os.utime(victim, ns=(1, 1))
+    assert run() == ((0, 9, 1), 1) and tried[0] == victim
+
+
 def test_a_trial_does_not_forget_what_a_whole_run_rejected(voices, tmp_path):
     path = sorted(voices.rglob("*angry*.wav"))[1]
     path.write_bytes(b"")
@@ -374,13 +415,13 @@ COPIES = {"augment": [{"name": "volume", "copies": 2}, {"name": "speed", "copies
 def test_one_pass_decodes_each_clip_once_for_all_recipes_and_gives_the_bits_of_each_alone(voices, tmp_path, decoded):
     config, other = experiment(**COPIES), experiment(features={"name": "logmel"}, **COPIES)
     wanted = tasks_of(config) + tasks_of(other)
-    outcomes = fill(wanted, tmp_path / "together", jobs=1)
+    outcomes = fill(wanted, tmp_path / "together", jobs=0)
     assert len(wanted) == 10 and len(decoded) == 10 and set(decoded.values()) == {1}
     assert [counts(outcome) for outcome in outcomes[:9]] == [(10, 0, 0)] * 9
     assert counts(outcomes[9]) == (0, 10, 0)  # the channel, which both experiments need
     assert all(outcome.wall_seconds > 0 for outcome in outcomes[:9]) and outcomes[9].wall_seconds == 0
     for task in wanted:
-        fill([task], tmp_path / "alone", jobs=1)
+        fill([task], tmp_path / "alone", jobs=0)
         stores = [filling.FeatureStore(tmp_path / name, task.recipe) for name in ("together", "alone")]
         keys = [key(outcomes[0].sounds[u.path].digest) for u in task.scan.chosen]
         for one, two in zip(*(store.read(keys) for store in stores), strict=True):
@@ -392,16 +433,16 @@ def test_one_pass_decodes_each_clip_once_for_all_recipes_and_gives_the_bits_of_e
 def test_only_what_is_missing_is_extracted(voices, tmp_path, decoded):
     config = experiment(**COPIES)
     filled(tmp_path / "f")
-    outcomes = fill(tasks_of(config), tmp_path / "f", jobs=1)
+    outcomes = fill(tasks_of(config), tmp_path / "f", jobs=0)
     assert [counts(outcome) for outcome in outcomes] == [(0, 10, 0), *[(10, 0, 0)] * 4] and set(decoded.values()) == {2}
-    again = fill(tasks_of(config), tmp_path / "f", jobs=1)
+    again = fill(tasks_of(config), tmp_path / "f", jobs=0)
     assert [counts(outcome) for outcome in again] == [(0, 10, 0)] * 5 and set(decoded.values()) == {2}
 
 
 def test_experiments_that_chose_other_clips_share_what_both_have(voices, tmp_path, decoded):
     first, second = experiment(drop=["angry"]), experiment(drop=["sad"])
     wanted = [Task(scan(config)[0], read.recipe_of(config)) for config in (first, second)]
-    outcomes = fill(wanted, tmp_path / "f", jobs=1)
+    outcomes = fill(wanted, tmp_path / "f", jobs=0)
     assert [counts(outcome) for outcome in outcomes] == [(8, 0, 0), (2, 6, 0)]
     assert len(decoded) == 10 and set(decoded.values()) == {1}
     for config in (first, second):
@@ -419,5 +460,5 @@ def test_what_another_process_writes_comes_at_the_end(voices, tmp_path):
         told.append(len(filling.FeatureStore(tmp_path, wanted[0].recipe)))
         lock.release()
 
-    assert [counts(outcome) for outcome in fill(wanted, tmp_path, jobs=1, waiting=waiting)] == [(10, 0, 0)] * 5
+    assert [counts(outcome) for outcome in fill(wanted, tmp_path, jobs=0, waiting=waiting)] == [(10, 0, 0)] * 5
     assert told == [10]  # the others were done by then

@@ -55,25 +55,25 @@ def test_workers_compute_with_one_thread_each(demo_root, tmp_path):
 def test_two_processes_give_the_bits_of_one(demo_root, tmp_path):
     todo = [(path, (0, 1)) for path in sorted(demo_root.rglob("*.wav"))[:12]]
     stores = [store(tmp_path), store(tmp_path, features={"name": "logmel"})]
-    one, two = ({done.path: done for done in parallel.work(todo, stores, jobs=jobs)} for jobs in (1, 2))
+    one, two = ({done.path: done for done in parallel.work(todo, stores, jobs=jobs)} for jobs in (0, 2))
     for path, numbers in todo:
         assert all(np.array_equal(one[path].features[n], two[path].features[n]) for n in numbers)
         assert one[path].sound == two[path].sound and one[path].stamped == two[path].stamped
 
 
 def test_a_file_that_vanishes_is_refused_and_not_recorded(tmp_path):
-    (done,) = parallel.work([(tmp_path / "gone.wav", (0,))], [store(tmp_path)], 1)
+    (done,) = parallel.work([(tmp_path / "gone.wav", (0,))], [store(tmp_path)], 0)
     assert done.stamped is None and done.features == {0: "No such file or directory."}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9")
-@pytest.mark.parametrize("careful", [False, True])
-def test_a_file_that_kills_its_process_is_named_and_all_others_are_done(demo_root, tmp_path, careful):
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_file_that_kills_its_process_is_named_and_all_others_are_done(demo_root, tmp_path, alone):
     paths = [*sorted(demo_root.rglob("*.wav"))[:11], tmp_path / "deadly.wav"]
     soundfile.write(paths[-1], np.sin(np.arange(DEADLY) / 9), 16000)
-    todo = [(path, (0, 1)) for path in (paths[-1:] if careful else paths)]
+    todo = [(path, (0, 1)) for path in (paths[-1:] if alone else paths)]
     stores = [store(tmp_path, Deadly, {"name": "logmel"}), store(tmp_path)]
-    results = {done.path: done for done in parallel.work(todo, stores, jobs=2, careful=careful)}
+    results = {done.path: done for done in parallel.work(todo, stores, jobs=2)}
     assert sorted(results) == sorted(path for path, _ in todo)
     killer = results.pop(paths[-1])
     assert killer.features[0] == KILLED and killer.features[1].ndim == 2  # the other recipe can read it
@@ -88,7 +88,7 @@ def test_a_plugin_that_changes_its_wave_changes_no_other(demo_root, tmp_path, mo
             return wave[:3]
 
     (path, *_) = sorted(demo_root.rglob("*.wav"))
-    alone = next(parallel.work([(path, (0,))], [store(tmp_path)], 1)).features[0]
+    alone = next(parallel.work([(path, (0,))], [store(tmp_path)], 0)).features[0]
     stores = [store(tmp_path, Rude, {"name": "logmel"}), store(tmp_path), store(tmp_path, Rude, {"name": "channel"})]
-    together = next(parallel.work([(path, (0, 1, 2))], stores, 1)).features[1]
+    together = next(parallel.work([(path, (0, 1, 2))], stores, 0)).features[1]
     assert np.array_equal(alone, together)

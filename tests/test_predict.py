@@ -18,6 +18,7 @@ from toy import outcome
 import predict
 from augmentation import gaussian_noise, telephone
 from evaluation.scores import conformal
+from prediction import Recogniser, batch
 from utils import config as configs
 from utils import plugins
 
@@ -182,6 +183,60 @@ def test_csv_has_a_row_a_file(run, folder, tmp_path):
         assert row["emotion"] == item.get("emotion", "")
         for label in LABELS:
             assert row[f"p_{label}"] == str(item["probabilities"][label] if "probabilities" in item else "")
+
+
+def table_rows(path) -> list[dict]:
+    with path.open(newline="", encoding="utf8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_csv_that_cannot_be_written_is_refused_before_anything_is_read(run, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "read", None)
+    (tmp_path / "file").write_text("")
+    refused(run("--csv", tmp_path, "--json", folder), f"--csv {tmp_path}: a folder", "answers.csv")
+    refused(run("--csv", tmp_path / "file" / "a.csv", "--json", folder), "a.csv.part: cannot be written")
+    if os.path.exists("/dev/full"):
+        refused(run("--csv", "/dev/full", "--json", folder), "/dev/full: cannot be written: No space left")
+
+
+def test_a_csv_grows_with_the_answers_and_a_batch_that_is_ended_leaves_it(run, folder, tmp_path, monkeypatch):
+    rows, real = [], Recogniser.answer_readings
+
+    def interrupted(self, readings, **options):
+        rows.append(len(table_rows(tmp_path / "table.csv.part")))
+        if len(rows) == 4:
+            raise KeyboardInterrupt
+        return real(self, readings, **options)
+
+    (tmp_path / "table.csv").write_text("of before")
+    monkeypatch.setattr(Recogniser, "answer_readings", interrupted)
+    assert run("--csv", tmp_path / "table.csv", folder)[0] == 130
+    assert rows == [0, 1, 2, 3] and (tmp_path / "table.csv").read_text() == "of before"
+    assert [bool(row["error"]) for row in table_rows(tmp_path / "table.csv.part")] == [True, False, False]
+    monkeypatch.setattr(Recogniser, "answer_readings", real)
+    assert run("--csv", tmp_path / "table.csv", folder)[0] == 1
+    assert len(table_rows(tmp_path / "table.csv")) == 5 and not (tmp_path / "table.csv.part").exists()
+
+
+def test_odd_names_kinds_and_folders_cost_one_line_each(run, folder, tmp_path, monkeypatch):
+    clip = next(folder.glob("m08*.wav"))
+    shutil.copy(clip, folder / os.fsdecode(b"caf\xe9.wav"))
+    os.mkfifo(folder / "pipe.wav")
+    (folder / "closed").mkdir()
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    status, _, err = run("--csv", tmp_path / "table.csv", "--jobs", "1", folder)
+    rows = {os.path.basename(row["file"]): row for row in table_rows(tmp_path / "table.csv")}
+    assert status == 1 and len(rows) == 8 and err.count("\n") == 4
+    assert rows["caf\\udce9.wav"]["emotion"] == rows[clip.name]["emotion"] != ""
+    assert "a named pipe" in rows["pipe.wav"]["error"] and f"{folder / 'pipe.wav'}: a named pipe" in err
+    assert rows["closed"]["error"].startswith(f"{folder / 'closed'}: ")
 
 
 def test_label_sets_hold_what_is_as_probable_as_the_threshold(run, zoo, folder, tmp_path):

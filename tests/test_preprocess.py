@@ -109,7 +109,8 @@ def test_the_last_line_says_what_was_done(demo_root, tmp_path):
     assert re.fullmatch(
         r"demo librosa_frames-mfcc: 80 clips, 80 extracted, 0 cached, 0 rejected, \d+\.\d s, \d+x realtime", last
     )
-    assert "classes: angry 16" in first.stdout and not first.stderr
+    words = [line for line in first.stderr.splitlines() if not re.search(r"\d/80 clips", line)]  # progress, if slow
+    assert "classes: angry 16" in first.stdout and not words
     again = preprocess(demo_root.parent, tmp_path / "f")
     assert re.fullmatch(
         r"demo librosa_frames-mfcc: 80 clips, 0 extracted, 80 cached, 0 rejected, \d+\.\d s",

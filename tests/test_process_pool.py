@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.toy_workers import deadly, threads
+from tests.toy_workers import deadly, slow, threads
 from utils.plugins import ROOT
-from utils.process_pool import AHEAD, Processes
+from utils.process_pool import AHEAD, KILLED, Lost, Processes
 
 
 def test_an_item_that_kills_its_process_stops_no_other():
@@ -20,7 +20,7 @@ def test_an_item_that_kills_its_process_stops_no_other():
     with Processes(2) as processes:
         results = list(processes.map(deadly, items))
         assert sorted(item for item, _ in results) == sorted(items)
-        assert dict(results) == {item: None if item.name == "poison" else item.name for item in items}
+        assert dict(results) == {item: Lost(KILLED) if item.name == "poison" else item.name for item in items}
         assert dict(processes.map(deadly, items[:2])) == {item: item.name for item in items[:2]}  # it goes on
 
 
@@ -50,22 +50,39 @@ def test_a_worker_computes_with_one_thread():
     assert process != os.getpid() and pools >= 1 and most == 1
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kill -9")
-def test_workers_end_when_the_main_process_is_killed():
+def test_an_item_that_takes_too_long_is_named_and_ends_no_other():
+    items = [0.0, 60.0, 0.01, 0.02, 0.03]
+    with Processes(2, seconds=2) as processes:
+        results = dict(processes.map(slow, items))
+    assert results.pop(60.0) == Lost("reading it takes longer than 2 s")
+    assert sorted(results) == [0.0, 0.01, 0.02, 0.03] and all(isinstance(pid, int) for pid in results.values())
+
+
+def test_a_worker_has_the_environment_of_the_moment(monkeypatch):
+    monkeypatch.setenv("SER_TEST", "now")
+    with Processes(1) as processes:
+        assert dict(processes.map(os.getenv, ["SER_TEST", "OMP_NUM_THREADS"])) == {
+            "SER_TEST": "now", "OMP_NUM_THREADS": "1",
+        }  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the signal of prctl")
+def test_workers_end_at_once_when_the_main_process_is_killed():
+    """Also within a function of a library that lets no thread of Python run."""
     code = (
-        "from utils.process_pool import Processes\nfrom tests.toy_workers import slow\n"
-        "with Processes(2) as p:\n    for _, pid in p.map(slow, [0.01, 0.01, 60, 60]): print(pid, flush=True)"
+        "from utils.process_pool import Processes\nfrom tests.toy_workers import stuck\n"
+        "with Processes(2) as p:\n    for _, pid in p.map(stuck, [0.01, 0.01, 30, 30]): print(pid, flush=True)"
     )
     main = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    worker = int(main.stdout.readline())
+    workers = {int(main.stdout.readline()) for _ in range(2)}
+    time.sleep(0.1)  # they are within it again
     main.send_signal(signal.SIGKILL)
     main.wait()
     main.stdout.close()
-    for _ in range(100):
-        if not running(worker):
-            return
-        time.sleep(0.1)
-    pytest.fail("the worker goes on")
+    end = time.monotonic() + 5
+    while any(running(worker) for worker in workers):
+        assert time.monotonic() < end, "a worker goes on"
+        time.sleep(0.02)
 
 
 def running(process: int) -> bool:

@@ -129,7 +129,7 @@ def test_of_a_large_corpus_a_sample_is_measured_once(demo_root, tmp_path, monkey
     config = configs.read(write_config(tmp_path, "some"))
     rows = []
     for _ in range(2):
-        fill(task.tasks_of(config), tmp_path, jobs=1)
+        fill(task.tasks_of(config), tmp_path, jobs=0)
         data = read.dataset(config, tmp_path, command="")
         rows.append(np.flatnonzero(~np.isnan(data.facts["heard_snr_db"])))
     assert len(rows[0]) == 30 and rows[0].tolist() == rows[1].tolist()

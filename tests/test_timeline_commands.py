@@ -11,8 +11,10 @@ import soundfile
 from toy import outcome
 
 import predict
+from prediction import timeline_batch
 from prediction.extractor import Extractor
 from prediction.predictor import Predictor
+from tests.toy_readings import deadly_timeline
 from utils import plugins
 
 RATE = 16000
@@ -126,6 +128,20 @@ def test_many_files_need_a_folder_and_a_broken_one_stops_nothing(run, call, tmp_
     assert sorted(path.suffix for path in (tmp_path / "results").iterdir()) == [".TextGrid", ".csv", ".json", ".png"]
     status, _, err = run("--timeline", "calls", "--out", "one")
     assert status == 2 and "Name a folder" in err
+
+
+def test_a_recording_that_kills_its_process_stops_no_other(monkeypatch):
+    monkeypatch.setattr(timeline_batch, "_made_elsewhere", deadly_timeline)
+    files = ["a.wav", "poison.wav", "b.wav"]
+    made = dict(timeline_batch.timelines(None, None, files, None, lambda done, total: None))
+    assert made == {"a.wav": {}, "poison.wav": "poison.wav: every worker process that reads it dies.", "b.wav": {}}
+
+
+def test_a_format_that_cannot_seek_gets_its_timeline(run, call, tmp_path):
+    wave, rate = soundfile.read(call, dtype="float32", frames=4 * RATE)
+    soundfile.write(tmp_path / "gsm.wav", wave[::2, 0], rate // 2, subtype="GSM610")
+    status, out, err = run("--timeline", tmp_path / "gsm.wav")
+    assert status == 0 and not err and "mono: " in out
 
 
 @pytest.mark.parametrize(

@@ -275,7 +275,7 @@ def test_a_clip_of_which_no_copy_can_be_made_stands_for_itself(demo_root, tmp_pa
 
     monkeypatch.setattr(speed, "augment", augment)
     (corpus,) = scan(config)
-    own, copies = fill([Task(corpus, recipe) for recipe in read.recipes_of(config)], tmp_path, jobs=1)
+    own, copies = fill([Task(corpus, recipe) for recipe in read.recipes_of(config)], tmp_path, jobs=0)
     assert not own.rejected and len(copies.rejected) == 1 and copies.extracted == 79
     data = read.dataset(config, tmp_path, command="x")
     assert len(data) == 80

@@ -1,5 +1,6 @@
 """What tests have done by other processes, which import it by name."""
 
+import ctypes
 import os
 import signal
 import time
@@ -17,6 +18,12 @@ def deadly(path: Path) -> str:
 def slow(seconds: float) -> int:
     """Return the number of this process after some seconds."""
     time.sleep(seconds)
+    return os.getpid()
+
+
+def stuck(seconds: float) -> int:
+    """Return the number of this process after some seconds within a C function that lets no other thread run."""
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
     return os.getpid()
 
 

@@ -12,6 +12,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from utils.errors import ConfigError, DataError, UserError
+from utils.process_pool import KILLED, Lost
 
 ITEMS = 8  # a task at most: the scheduler's work for one, some milliseconds, is divided by them
 AHEAD = 3  # tasks a worker: one at work and two behind it
@@ -92,7 +93,7 @@ class Cluster:
         return self._client.run(function, *arguments, on_error="return")
 
     def map(self, function: Callable[[Any], Any], items: Sequence) -> Iterator[tuple[Any, Any]]:
-        """Yield each item once with ``function(item)``, or with None if it killed every worker that tried it.
+        """Yield each item once with ``function(item)``, or with ``Lost`` if it killed every worker that tried it.
 
         What a killed worker was at is done again elsewhere. Dask gives a task up after some deaths (its setting
         ``distributed.scheduler.allowed-failures``); its items are then tried one by one and alone, at the end.
@@ -113,7 +114,7 @@ class Cluster:
                 yield from zip(some, results, strict=True)
         for item in suspects:  # alone: a neighbour in the queue of a worker that dies is accused with it
             for _, results in self._run(function, [[item]]):
-                yield item, results[0] if results else None
+                yield item, results[0] if results else Lost(KILLED)
 
     def _run(self, function: Callable, batches: Sequence[Sequence]) -> Iterator[tuple[Sequence, list | None]]:
         """Yield each batch with its results, in the order of completion; None: it killed its workers."""

@@ -20,7 +20,7 @@ from extract_feats.cache.parallel import Done, Item
 from extract_feats.cache.store import FeatureStore, key
 from extract_feats.cache.task import Outcome, Task
 from utils.audio.prepare import Sound
-from utils.process_pool import KILLED
+from utils.process_pool import is_lost
 
 FLUSH_SECONDS, FLUSH_BYTES = 10.0, 64 << 20  # what a killed run may lose, what a run may hold
 
@@ -42,7 +42,8 @@ def fill(
     Args:
         wanted: tasks of the same corpus entry; only their chosen utterances are extracted.
         features: the features folder.
-        jobs: processes; -1 one per core. Each computes with one thread.
+        jobs: processes; -1 one per core; 0: this one, which a file can then kill or block. Each computes with one
+            thread.
         dask: the address of a Dask scheduler whose workers compute instead.
         verify: decode and digest every file again, whatever its size and time say.
         progress: called with clips done and clips to do.
@@ -54,11 +55,10 @@ def fill(
     started = time.perf_counter()
     first = wanted[0].scan
     folder = corpus_folder(first.entry, first.label, features)
-    crashed = {first.root / path for path, _, reason in read_rejected(folder) if reason == KILLED}
+    lost = {(first.root / path, recipe): reason for path, recipe, reason in read_rejected(folder) if is_lost(reason)}
 
     def work(todo: Sequence[Item], stores: Sequence[FeatureStore]) -> Iterator[Done]:
-        careful = any(path in crashed for path, _ in todo)
-        return parallel.work(todo, stores, jobs, dask, careful=careful)
+        return parallel.work(todo, stores, jobs, dask)
 
     outcomes: dict[Task, Outcome] = {}
     with KnownFiles(features / "files.sqlite") as files:
@@ -67,7 +67,7 @@ def fill(
             stores = {task.recipe: FeatureStore(features, task.recipe) for task in left}
             with _locked(stores.values(), wait) as free:
                 now = [task for task in left if stores[task.recipe] in free]
-                outcomes |= zip(now, _extract(now, free, files, verify, progress, work), strict=True)
+                outcomes |= zip(now, _extract(now, free, files, lost, verify, progress, work), strict=True)
         if any(task.listed for task in wanted):
             _write_lists(outcomes, files, folder)
     total, passed = sum(outcome.work_seconds for outcome in outcomes.values()), time.perf_counter() - started
@@ -105,14 +105,19 @@ def _extract(
     wanted: Sequence[Task],
     stores: Sequence[FeatureStore],
     files: KnownFiles,
+    lost: Mapping[tuple[Path, str], str],
     verify: bool,
     progress: Callable[[int, int], None],
     work: Callable[[Sequence[Item], Sequence[FeatureStore]], Iterator[Done]],
 ) -> list[Outcome]:
-    """Extract what the stores lack, and return what each task came to; the stores are locked."""
+    """Extract what the stores lack, and return what each task came to; the stores are locked.
+
+    What killed or blocked a process before (``lost``: the reason by path and recipe) is tried again only if the file
+    has changed, or to verify.
+    """
     paths = list(dict.fromkeys(u.path for task in wanted for u in task.scan.chosen))
     known = {} if verify else files.unchanged(paths)
-    plan = _Plan(wanted, stores, known)
+    plan = _Plan(wanted, stores, known, lost)
     if plan.todo:
         pending = _Pending(stores, files, wanted[0].scan.label)
         try:
@@ -130,19 +135,28 @@ def _extract(
 class _Plan:
     """Which files are to be read, for which stores, and for which tasks that counts."""
 
-    def __init__(self, wanted: Sequence[Task], stores: Sequence[FeatureStore], known: Mapping[Path, Sound | str]):
+    def __init__(
+        self,
+        wanted: Sequence[Task],
+        stores: Sequence[FeatureStore],
+        known: Mapping[Path, Sound | str],
+        lost: Mapping[tuple[Path, str], str],
+    ):
         self.sounds = {path: sound for path, sound in known.items() if isinstance(sound, Sound)}
         self.outcomes: list[Outcome] = []
         self._missing: list[tuple[int, Outcome, set[Path]]] = []  # per task: the number of its store, what it lacks
         numbers = {store.recipe: number for number, store in enumerate(stores)}
         needed: dict[Path, list[int]] = {}
         for task in wanted:
-            paths, number = [u.path for u in task.scan.chosen], numbers[task.recipe]
+            paths, number, folder = [u.path for u in task.scan.chosen], numbers[task.recipe], task.recipe.folder
             decoded = [path for path in paths if path in self.sounds]
             stored = stores[number].has([key(self.sounds[path].digest) for path in decoded])
+            lacking = [path for path, has in zip(decoded, stored, strict=True) if not has]
+            hopeless = {path: lost[path, folder] for path in lacking if path in known and (path, folder) in lost}
             missing = [path for path in paths if path not in known]
-            missing += [path for path, has in zip(decoded, stored, strict=True) if not has]
+            missing += [path for path in lacking if path not in hopeless]
             refused = [Rejected(path, known[path]) for path in paths if isinstance(known.get(path), str)]
+            refused += [Rejected(path, reason) for path, reason in hopeless.items()]
             self.outcomes.append(Outcome(self.sounds, refused, cached=int(stored.sum())))
             self._missing.append((number, self.outcomes[-1], set(missing)))
             for path in missing:

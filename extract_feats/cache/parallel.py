@@ -16,12 +16,11 @@ from extract_feats.cache.store import FeatureStore, key
 from utils import cluster, plugins
 from utils.audio.decode import decode
 from utils.audio.prepare import Sound, inspect, prepare
-from utils.errors import DataError
-from utils.process_pool import KILLED, Processes
+from utils.errors import BROKEN_FILE, DataError, reason_of
+from utils.process_pool import Lost, Processes, cores
 
-FEW = 8  # files below which starting processes takes longer than it saves
+FEW = 8  # files below which starting several processes takes longer than it saves
 Item = tuple[Path, tuple[int, ...]]  # a file, and the numbers of the stores that need its features
-Map = Callable[[Callable, Sequence[Item]], Iterator[tuple[Item, "Done | None"]]]
 
 
 class Done(NamedTuple):
@@ -29,7 +28,7 @@ class Done(NamedTuple):
 
     Attributes:
         path: the file.
-        stamped: its size and time before it was read; None if it is not there, or kills whoever reads it.
+        stamped: its size and time before it was read; None if it is not there.
         sound: what was decoded, or the reason why nothing was.
         features: number of a store -> what was extracted, or the reason why nothing was; None: they are stored already.
         seconds: number of a store -> how long its features took, with an equal share of the decoding.
@@ -42,17 +41,15 @@ class Done(NamedTuple):
     seconds: dict[int, float]
 
 
-def work(
-    todo: Sequence[Item], stores: Sequence[FeatureStore], jobs: int, dask: str | None = None, *, careful: bool = False
-) -> Iterator[Done]:
+def work(todo: Sequence[Item], stores: Sequence[FeatureStore], jobs: int, dask: str | None = None) -> Iterator[Done]:
     """Yield what becomes of each file, in the order of completion. Each file is decoded once for all stores.
 
     Args:
         todo: the files.
         stores: what they hold is not extracted again.
-        jobs: processes, each computing with one thread; -1 one per core.
+        jobs: processes, each computing with one thread; -1 one per core; one for few files. 0: this process, which a
+            file can then kill or block.
         dask: the address of a scheduler whose workers do it instead.
-        careful: a file has killed its process before: this process reads none, however few they are.
 
     Raises:
         ConfigError, DataError: the cluster cannot be used; see ``utils.cluster``.
@@ -62,32 +59,40 @@ def work(
     function = partial(_one, stores=stores)
     if dask:
         yield from _on_cluster(todo, function, stores, dask)
-    elif not careful and (jobs == 1 or len(todo) < FEW):
+    elif jobs == 0:
         with threadpool_limits(1):  # as in a worker: the same thread count, the same bits
             yield from map(function, todo)
     else:
-        with Processes(jobs) as processes:
+        with Processes(1 if len(todo) < FEW else min(jobs if jobs > 0 else cores(), len(todo))) as processes:
             yield from _survived(todo, partial(processes.map, function))
 
 
 def _survived(todo: Sequence[Item], over: Callable[[Iterable[Item]], Iterator]) -> Iterator[Done]:
-    """Yield what becomes of each file over processes; of one that kills them, which of its features do."""
-    killers = []
+    """Yield what becomes of each file over processes; of one that kills or blocks them, which of its features do."""
+    lost = []
     for item, done in over(todo):
-        if done is None:
-            killers.append(item)
+        if isinstance(done, Lost):
+            lost.append(item)
         else:
             yield done
-    for path, numbers in killers:
+    for path, numbers in lost:
+        stamped = _stamp_or_none(path)
         ((_, decoded),) = over([(path, ())])
-        if decoded is None or isinstance(decoded.sound, str):
-            reason = decoded.sound if decoded else KILLED
-            yield Done(path, None, reason, dict.fromkeys(numbers, reason), {})  # not put on record: it may be the
-            continue  # machine's fault
+        if isinstance(decoded, Lost) or isinstance(decoded.sound, str):
+            reason = decoded.reason if isinstance(decoded, Lost) else decoded.sound
+            yield Done(path, stamped, reason, dict.fromkeys(numbers, reason), {})
+            continue
         for (_, (number,)), done in over([(path, (number,)) for number in numbers]):
-            decoded.features[number] = done.features[number] if done else KILLED
-            decoded.seconds[number] = done.seconds[number] if done else 0.0
+            decoded.features[number] = done.reason if isinstance(done, Lost) else done.features[number]
+            decoded.seconds[number] = 0.0 if isinstance(done, Lost) else done.seconds[number]
         yield decoded
+
+
+def _stamp_or_none(path: Path) -> tuple[int, int] | None:
+    try:
+        return stamp(path)
+    except OSError:
+        return None
 
 
 def _on_cluster(todo: Sequence[Item], function: Callable, stores: Sequence[FeatureStore], address: str):
@@ -97,7 +102,7 @@ def _on_cluster(todo: Sequence[Item], function: Callable, stores: Sequence[Featu
     with cluster.Cluster(address) as workers:
         workers.check(partial(unfit, recipes, next((path for path in asked if path.exists()), None)))
         for done in _survived(items, partial(workers.map, function)):
-            if not done.stamped and done.sound != KILLED and done.path.exists():
+            if not done.stamped and done.path.exists():
                 path = done.path
                 raise DataError(f"a Dask worker does not see {path}: all need the same folders under the same names.")
             yield done._replace(path=asked[done.path])
@@ -126,8 +131,8 @@ def _one(item: Item, stores: Sequence[FeatureStore]) -> Done:
     try:
         samples, source_rate = decode(path)
         sound = inspect(samples, source_rate)
-    except DataError as error:
-        reason = str(error).removeprefix(f"{path}: ")
+    except (DataError, *BROKEN_FILE) as error:
+        reason = reason_of(error, path).removeprefix(f"{path}: ")
         return Done(path, stamped, reason, dict.fromkeys(numbers, reason), {})
     missing = {number: stores[number].recipe for number in numbers if not stores[number].has([key(sound.digest)])[0]}
     shared = (time.perf_counter() - started) / max(len(missing), 1)
@@ -155,7 +160,7 @@ def _extracted(samples: np.ndarray, source_rate: int, digest: str, recipes: dict
                 copy, varied = recipe.varied(wave.copy() if again else wave, digest), recipe.copy
             again = after is not None and after.copy == recipe.copy
             features[number] = recipe.extract(copy.copy() if again else copy)
-        except DataError as error:
-            features[number] = str(error)
+        except (DataError, *BROKEN_FILE) as error:
+            features[number] = reason_of(error, "").removeprefix(": ")
         seconds[number] = time.perf_counter() - started
     return features, seconds

@@ -5,6 +5,7 @@ Frames are centred on multiples of the hop, with zeros before and after the wave
 (frames, dims), within 1e-4 of its scale.
 """
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +13,7 @@ import scipy.fft
 
 from extract_feats.base.layout import mono
 from extract_feats.dsp import filters, pitch
+from utils.audio.limits import LARGEST_BLOCK, spans
 from utils.errors import ConfigError
 
 LOWEST_POWER = 1e-10
@@ -81,8 +83,17 @@ class Spectrum:
     @cached_property
     def magnitude(self) -> np.ndarray:
         """(T, n_fft // 2 + 1), absolute value of the short-time Fourier transform."""
-        # in double: in single precision the rounding noise of loud bins would show in the quiet ones
-        return np.abs(scipy.fft.rfft(self.frames * self.window, axis=1).astype(np.complex64))
+        return np.concatenate(list(self._magnitudes()))
+
+    def _magnitudes(self) -> Iterator[np.ndarray]:
+        """Yield the magnitude in blocks of frames, of which a clip of a minute has one or two."""
+        for span in self._spans:
+            # in double: in single precision the rounding noise of loud bins would show in the quiet ones
+            yield np.abs(scipy.fft.rfft(self.frames[span] * self.window, axis=1).astype(np.complex64))
+
+    @property
+    def _spans(self) -> list[slice]:
+        return list(spans(len(self.frames), LARGEST_BLOCK // self.n_fft))
 
     @cached_property
     def power(self) -> np.ndarray:
@@ -92,7 +103,10 @@ class Spectrum:
     @cached_property
     def mel(self) -> np.ndarray:
         """(T, n_mels), power in Slaney's mel bands."""
-        return self.power @ filters.mel_filters(self.rate, self.n_fft, *self.mel_bands)
+        table = filters.mel_filters(self.rate, self.n_fft, *self.mel_bands)
+        if len(self._spans) == 1:
+            return self.power @ table
+        return np.concatenate([block**2 @ table for block in self._magnitudes()])  # the whole power may not be needed
 
     @cached_property
     def mel_db(self) -> np.ndarray:

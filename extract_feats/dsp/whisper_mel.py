@@ -3,8 +3,10 @@
 import numpy as np
 
 from extract_feats.dsp.filters import hann, mel_filters
+from utils.audio.limits import spans
 
 RATE, N_FFT, HOP = 16000, 400, 160  # Hz, samples
+BLOCK = 10_000  # frames transformed at a time
 FLOOR, RANGE = 1e-10, 8.0  # smallest power; the logarithms stay within 8 (80 dB) of the largest
 
 
@@ -21,7 +23,8 @@ def log_mel(wave: np.ndarray, n_mels: int = 80) -> np.ndarray:
 
     padded = np.pad(wave.astype(np.float64), N_FFT // 2, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP][: len(wave) // HOP]  # (T, 400)
-    power = np.square(np.abs(rfft(frames * hann(N_FFT, N_FFT), axis=1)))  # (T, 201)
-    mel = np.log10(np.maximum(power @ mel_filters(RATE, N_FFT, n_mels).astype(np.float64), FLOOR))  # (T, n_mels)
+    window, table = hann(N_FFT, N_FFT), mel_filters(RATE, N_FFT, n_mels).astype(np.float64)
+    powers = (np.square(np.abs(rfft(frames[span] * window, axis=1))) for span in spans(len(frames), BLOCK))  # (t, 201)
+    mel = np.log10(np.maximum(np.concatenate([power @ table for power in powers]), FLOOR))  # (T, n_mels)
     mel = np.maximum(mel, mel.max() - RANGE)
     return np.ascontiguousarray((mel.T + 4) / 4, dtype=np.float32)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from utils.errors import ConfigError
+from utils.errors import ConfigError, DataError
 from utils.pretrained import locate
 
 if TYPE_CHECKING:
@@ -70,12 +70,15 @@ def run_many(graph: Path, feed: Mapping[str, np.ndarray], outputs: Sequence[str]
 
     Raises:
         ConfigError: the graph does not take these inputs.
+        DataError: there is no memory for a clip of this length: attention takes it by its square.
     """
     from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
     try:
         return session(graph).run(list(outputs), dict(feed))
     except (Fail, InvalidArgument, RuntimeException) as error:
+        if "alloc" in str(error).lower():
+            raise DataError(f"too long for {graph.name}: {_line(error)}.") from error
         raise ConfigError(f"{graph}: does not run on this input: {_line(error)}.") from error
 
 

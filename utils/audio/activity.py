@@ -7,6 +7,8 @@ the loud frames and clearly above the quiet ones.
 
 import numpy as np
 
+from utils.audio.limits import LARGEST_BLOCK, spans
+
 WINDOW_MS, HOP_MS = 25, 10
 SMOOTH = 7  # frames
 LOUD, QUIET = 0.95, 0.05  # quantiles of the levels that stand for speech and for the noise floor
@@ -21,8 +23,20 @@ SHORTEST_S = 0.25  # what is left of a clip by trimming is at least that long
 def without_rumble(wave: np.ndarray, rate: int) -> np.ndarray:
     """Return the wave (n,) float32 with frequencies below 60 Hz taken away, without delay.
 
-    The gain over frequency is that of a Butterworth high-pass of second order.
+    The gain over frequency is that of a Butterworth high-pass of second order. A long wave is filtered in blocks, each
+    with a second of its neighbours: the filter's response has died away by then.
     """
+    if len(wave) <= LARGEST_BLOCK:
+        return _high_passed(wave, rate)
+    filtered = np.empty(len(wave), np.float32)
+    for span in spans(len(wave)):
+        first = max(0, span.start - rate)
+        part = _high_passed(wave[first : span.stop + rate], rate)
+        filtered[span] = part[span.start - first : span.stop - first]
+    return filtered
+
+
+def _high_passed(wave: np.ndarray, rate: int) -> np.ndarray:
     from scipy.fft import irfft, next_fast_len, rfft
 
     size = next_fast_len(len(wave) + round(rate / LOWEST_HZ), real=True)  # the end does not wrap onto the beginning
@@ -35,9 +49,14 @@ def smoothed_power(wave: np.ndarray, rate: int) -> np.ndarray:
     """Return the power (T,) of 25 ms every 10 ms of a wave, averaged over 7 frames; the last are padded by the edge."""
     window, hop = WINDOW_MS * rate // 1000, HOP_MS * rate // 1000
     wave = np.pad(wave, (0, max(0, window - len(wave))))
-    total = np.concatenate([[0.0], np.cumsum(np.square(wave, dtype=np.float64))])
-    starts = np.arange(0, len(wave) - window + 1, hop)
-    power = (total[starts + window] - total[starts]) / window
+    frames = 1 + (len(wave) - window) // hop
+    powers = []
+    for span in spans(frames, LARGEST_BLOCK // hop):
+        part = wave[span.start * hop : (span.stop - 1) * hop + window]
+        total = np.concatenate([[0.0], np.cumsum(np.square(part, dtype=np.float64))])
+        starts = np.arange(span.stop - span.start) * hop
+        powers.append((total[starts + window] - total[starts]) / window)
+    power = np.concatenate(powers)
     return np.convolve(np.pad(power, SMOOTH // 2, mode="edge"), np.ones(SMOOTH) / SMOOTH, "valid")
 
 

@@ -16,10 +16,13 @@ def open_container(source: Path | BinaryIO, name: str) -> tuple[int, int, Iterat
     """Return the rate in Hz, the channels, and blocks (n, channels) of float32 samples of the first audio stream.
 
     Raises:
-        DataError: no sound that can be read, or one that changes its rate or channels; while it is read, too.
+        DataError: no sound that can be read, or one that changes its rate or channels, while it is read, too; PyAV is
+            not installed.
     """
-    import av  # FFmpeg; only for what libsndfile does not read
-
+    try:
+        import av  # FFmpeg; only for what libsndfile does not read
+    except ImportError as error:
+        raise DataError(f"{name}: libsndfile does not read it; with FFmpeg it may be read: pip install av.") from error
     try:
         container = av.open(
             str(source) if isinstance(source, Path) else source,

@@ -1,7 +1,7 @@
 """Which files hold audio, and all of them below a folder."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from utils.errors import DataError
@@ -12,15 +12,21 @@ AUDIO_SUFFIXES = (
 )  # fmt: skip
 CONTAINERS = (".mp4", ".m4a", ".webm", ".mkv", ".mov", ".aac", ".wma")  # what libsndfile does not read
 
+NOT_LISTED = "the folder cannot be listed: {}."
 
-def audio_files(root: Path) -> Iterator[Path]:
+
+def audio_files(root: Path, unlisted: Callable[[OSError], None] | None = None) -> Iterator[Path]:
     """Yield the audio files below root in a stable order, linked folders included, hidden names left out.
+
+    Args:
+        root: the folder.
+        unlisted: called for each folder that cannot be listed; None: that is an error.
 
     Raises:
         DataError: a folder cannot be listed.
     """
     seen = set()
-    for folder, folders, names in os.walk(root, onerror=_refuse, followlinks=True):
+    for folder, folders, names in os.walk(root, onerror=unlisted or _refuse, followlinks=True):
         real = os.path.realpath(folder)
         if real in seen:  # a link back up, or to a folder that was there already
             folders.clear()
@@ -33,19 +39,23 @@ def audio_files(root: Path) -> Iterator[Path]:
 
 
 def _refuse(error: OSError) -> None:
-    raise DataError(f"{error.filename}: the folder cannot be listed: {error.strerror or error}.") from error
+    raise DataError(f"{error.filename}: {NOT_LISTED.format(error.strerror or error)}") from error
 
 
 def expand(names: Iterable[str]) -> list[str]:
     """Return every file named and the audio files below every folder named; "-", standard input, stays.
 
+    A folder that cannot be listed stands for what is in it: reading it says why.
+
     Raises:
-        DataError: a folder that holds no audio files, or cannot be listed.
+        DataError: a folder that holds no audio files.
     """
     files = []
     for name in names:
-        if name != "-" and Path(name).is_dir():
-            below = [str(path) for path in audio_files(Path(name))]
+        if name != "-" and os.path.isdir(name):
+            closed: list[OSError] = []
+            below = [str(path) for path in audio_files(Path(name), closed.append)]
+            below += [str(error.filename) for error in closed]
             if not below:
                 raise DataError(f"{name}: holds no audio files.")
             files += below

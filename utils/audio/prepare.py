@@ -9,6 +9,7 @@ import numpy as np
 
 from utils.audio import activity
 from utils.audio.decode import decode, title
+from utils.audio.limits import LARGEST_BLOCK, MOST_SAMPLES, spans
 from utils.errors import DataError
 
 SHORTEST = 0.05  # seconds; less holds no emotion, and most extractors need two frames
@@ -49,19 +50,23 @@ def inspect(samples: np.ndarray, rate: int) -> Sound:
     seconds = len(samples) / rate
     if seconds < SHORTEST:
         raise DataError(f"too short: {seconds * 1000:.0f} ms, at least {SHORTEST * 1000:.0f} ms are needed.")
-    if not np.isfinite(samples).all():
-        raise DataError("holds samples that are not finite.")
-    magnitude = np.abs(samples)
-    peak = float(magnitude.max())
+    peak, squares, clipped = 0.0, 0.0, 0
+    digest = hashlib.blake2b(f"{rate} {samples.shape[1]} ".encode(), digest_size=16)
+    for span in spans(len(samples), LARGEST_BLOCK // samples.shape[1]):
+        part = np.ascontiguousarray(samples[span])
+        if not np.isfinite(part).all():
+            raise DataError("holds samples that are not finite.")
+        magnitude = np.abs(part)
+        peak = max(peak, float(magnitude.max()))
+        squares += float(np.sum(np.square(part, dtype=np.float64)))
+        clipped += int(np.count_nonzero(magnitude >= FULL_SCALE))
+        digest.update(part)
     if peak > ABSURD_PEAK:
         raise DataError(f"no sound: its samples reach {peak:.0e}, where 1 is full scale.")
     if peak < SILENT_PEAK:
         raise DataError(f"silent: its peak is {20 * np.log10(max(peak, 1e-9)):.0f} dB of full scale.")
-    digest = hashlib.blake2b(f"{rate} {samples.shape[1]} ".encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(samples))
-    rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
-    clipped = float(np.mean(magnitude >= FULL_SCALE))
-    return Sound(digest.hexdigest(), seconds, rate, samples.shape[1], peak, 20 * np.log10(rms), clipped)
+    rms_db = 20 * np.log10(float(np.sqrt(squares / samples.size)))
+    return Sound(digest.hexdigest(), seconds, rate, samples.shape[1], peak, rms_db, clipped / samples.size)
 
 
 def prepare(
@@ -88,8 +93,11 @@ def prepare(
             frames to -26 dB, after frequencies below 60 Hz are taken away.
 
     Raises:
-        DataError: too little is left after offset and trimming, or, where a level is wanted, silence.
+        DataError: too little is left after offset and trimming, or, where a level is wanted, silence; at ``rate`` it is
+            longer than a clip may be.
     """
+    if len(samples) / source_rate * rate > MOST_SAMPLES:
+        raise DataError(f"too long for one clip: {len(samples) / source_rate / 3600:.1f} hours. Cut it.")
     wave = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
     if source_rate != rate:
         import soxr
@@ -127,7 +135,8 @@ def equalised(wave: np.ndarray, rate: int, *, trim: str | None, level: str | Non
 
 def _trim(wave: np.ndarray, top_db: float, frame: int = 2048, hop: int = 512) -> np.ndarray:
     padded = np.pad(wave, frame // 2)
-    power = np.square(np.lib.stride_tricks.sliding_window_view(padded, frame)[::hop]).mean(axis=1)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, frame)[::hop]
+    power = np.concatenate([np.square(frames[span]).mean(axis=1) for span in spans(len(frames), LARGEST_BLOCK // hop)])
     loud = np.flatnonzero(power > power.max() * 10 ** (-top_db / 10))
     return wave[loud[0] * hop : min(len(wave), (loud[-1] + 1) * hop)] if len(loud) else wave[:0]
 

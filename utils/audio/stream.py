@@ -1,6 +1,5 @@
 """Audio block by block: files of any length, a pipe, a microphone; memory does not grow with the length."""
 
-import os
 import struct
 import warnings
 from collections.abc import Iterable, Iterator
@@ -9,11 +8,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import soundfile
 
-from utils.audio.containers import open_container
-from utils.audio.decode import need_rate, refuse_unfinished, title
-from utils.audio.files import CONTAINERS
+from utils.audio.blocks import open_blocks
+from utils.audio.decode import title
+from utils.audio.limits import LONGEST_HOURS, check_format
 from utils.errors import ConfigError, DataError
 
 BLOCK_SECONDS = 2.0
@@ -55,51 +53,25 @@ def pieces(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
         yield np.concatenate(waiting)
 
 
-def open_file(path: Path | BinaryIO) -> Stream:
-    """Return the audio of a file: a path, or an open binary file, which is read from its beginning.
+def open_file(source: Path | BinaryIO) -> Stream:
+    """Return the audio of a file: a path, or an open binary file that can seek, which is read from its beginning.
 
     Raises:
-        DataError: not there, empty, truncated, or no audio; while it is read, too.
+        DataError: as ``utils.audio.blocks.open_blocks``, or longer than 24 hours; while it is read, too.
     """
-    if not isinstance(path, Path):
-        return _open_binary(path)
-    try:
-        with path.open("rb") as file:
-            refuse_unfinished(file, path.stat().st_size, path)
-        if path.suffix.lower() in CONTAINERS:
-            return Stream(*open_container(path, str(path)))
-        sound = soundfile.SoundFile(path)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}.") from error
-    except soundfile.LibsndfileError as error:
-        raise DataError(f"{path}: not audio that can be read ({error.error_string.rstrip('.')}).") from error
-    return _of_sound(sound, path)
+    name = title(source)
+    rate, channels, seconds, read = open_blocks(source, name)
+    return Stream(rate, channels, _bounded(read(round(BLOCK_SECONDS * rate)), rate, name), seconds)
 
 
-def _open_binary(file: BinaryIO) -> Stream:
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    refuse_unfinished(file, size, title(file))
-    file.seek(0)
-    try:
-        sound = soundfile.SoundFile(file)
-    except soundfile.LibsndfileError:
-        file.seek(0)
-        return Stream(*open_container(file, title(file)))
-    return _of_sound(sound, title(file))
-
-
-def _of_sound(sound: soundfile.SoundFile, name: Path | str) -> Stream:
-    rate = need_rate(sound.samplerate, name)
-    return Stream(rate, sound.channels, _blocks(sound, name), sound.frames / rate)
-
-
-def _blocks(sound: soundfile.SoundFile, path: Path | str) -> Iterator[np.ndarray]:
-    with sound:
-        try:
-            yield from sound.blocks(round(BLOCK_SECONDS * sound.samplerate), dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise DataError(f"{path}: broken after {sound.tell() / sound.samplerate:.1f} s ({error}).") from error
+def _bounded(blocks: Iterator[np.ndarray], rate: int, name: str) -> Iterator[np.ndarray]:
+    """Yield the blocks of a file; what little a reader keeps of a second must not go on without end."""
+    samples = 0
+    for block in blocks:
+        samples += len(block)
+        if samples > LONGEST_HOURS * 3600 * rate:
+            raise DataError(f"{name}: too long: more than {LONGEST_HOURS} hours. Cut it.")
+        yield block
 
 
 def open_pipe(pipe: BinaryIO, *, rate: int | None = None, channels: int = 1) -> Stream:
@@ -135,14 +107,24 @@ def _header(pipe: BinaryIO) -> tuple[int, int, str]:
         name, length = struct.unpack("<4sI", chunk)
         if name == b"data" and dtype:
             return rate, channels, dtype
-        content = pipe.read(length + length % 2)
+        content = _taken(pipe, length + length % 2)
         if name == b"fmt " and len(content) >= 16:
             tag, channels, rate, _, _, bits = struct.unpack("<HHIIHH", content[:16])
             tag = struct.unpack("<H", content[24:26])[0] if tag == 0xFFFE and len(content) >= 26 else tag
             dtype = WAV_SAMPLES.get((tag, bits))
-            if not dtype or not rate or not channels:
+            if not dtype:
                 raise DataError(f"standard input: a wav of format {tag} with {bits} bits; 16-bit PCM will do.")
+            check_format(rate, channels, "standard input")
     raise DataError("standard input: a wav header without its format or its samples.")
+
+
+def _taken(pipe: BinaryIO, size: int) -> bytes:
+    """Read so many bytes of a pipe, and return the first of them: a header may state any length."""
+    head = pipe.read(min(size, READ_BYTES))
+    size -= len(head)
+    while size > 0 and (more := pipe.read(min(size, READ_BYTES))):
+        size -= len(more)
+    return head
 
 
 def _decoded(pipe: BinaryIO, head: bytes, dtype: np.dtype, channels: int) -> Iterator[np.ndarray]:

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from evaluation.checkpoint import finished
 from evaluation.leakage import record
 from evaluation.leakage.rules import judge
@@ -32,8 +30,7 @@ def audited(checkpoint: Path) -> dict[str, Any]:
     path = checkpoint / "metrics.json"
     if not path.is_file():
         raise ConfigError(f"{checkpoint}: no metrics.json in it. Give a folder that train.py wrote, checkpoints/NAME.")
-    raw = yaml.safe_load((checkpoint / "config.yaml").read_text(encoding="utf8"))
-    config = configs.check(raw, str(checkpoint / "config.yaml"))
+    config = configs.read(checkpoint / "config.yaml")
     path_of_record = checkpoint / record.FILE
     table = record.read(path_of_record) if path_of_record.exists() else record.SCHEMA.empty_table()
     audit = judge(table, config, members=finished.member_verdicts(checkpoint.parent, config))

@@ -11,3 +11,13 @@ class ConfigError(UserError):
 
 class DataError(UserError):
     """A file or a corpus that cannot be used as it stands."""
+
+
+def short(value: object, longest: int = 100) -> str:
+    """Return ``repr(value)`` for a message, cut to ``longest`` characters.
+
+    >>> short("x" * 1000, 12)
+    "'xxxxxxxx..."
+    """
+    text = repr(value)
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from utils import config as configs
 from utils.config import Config
 from utils.errors import ConfigError
@@ -65,7 +63,7 @@ def read(folder: Path) -> Finished:
         if not (folder / name).is_file():
             raise ConfigError(f"{folder}: no {name} in it. Give a folder that train.py wrote, checkpoints/NAME.")
     metrics, card = (json.loads((folder / name).read_text(encoding="utf8")) for name in ("metrics.json", "model.json"))
-    return Finished(folder, metrics, card, yaml.safe_load((folder / "config.yaml").read_text(encoding="utf8")))
+    return Finished(folder, metrics, card, configs.read_mapping(folder / "config.yaml"))
 
 
 @dataclass(frozen=True)
@@ -101,9 +99,9 @@ def member(folder: Path) -> Member:
     Raises:
         ConfigError: a config that this version does not read.
     """
-    path = folder / "config.yaml"
-    config = configs.check(yaml.safe_load(path.read_text(encoding="utf8")), str(path))
-    return Member(folder, config, json.loads((folder / "model.json").read_text(encoding="utf8")))
+    return Member(
+        folder, configs.read(folder / "config.yaml"), json.loads((folder / "model.json").read_text(encoding="utf8"))
+    )
 
 
 def member_verdicts(checkpoints: Path, config: Config) -> dict[str, str]:

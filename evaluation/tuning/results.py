@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import yaml
 from optuna.trial import FrozenTrial, TrialState
 
 from evaluation.tuning.search import Search
 from evaluation.tuning.space import Space, with_values
 from evaluation.tuning.study import WARMUP, finished
-from utils.config import Config
+from utils.config import Config, dump_yaml
 from utils.errors import ConfigError
 from utils.plots import save
 from utils.plots.tuning import search_history, setting_importance
@@ -128,6 +127,6 @@ def write_config(best: Config, out: Path, how: str) -> None:
     aside = out.with_name(f".{out.name}.{os.getpid()}.part")  # several processes may end at the same time
     official = best.split.by == "official"  # then the score is that of the test part, which no search uses
     content = best.model_copy(update={"tuned": False if official else best.split.holdout}).model_dump()
-    content = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    content = dump_yaml(content)
     aside.write_text(f"{FIRST_LINE}: {how}\n{content}", encoding="utf8")
     os.replace(aside, out)

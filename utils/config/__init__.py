@@ -6,14 +6,5 @@ from utils.config.reading import dump_yaml, parse_yaml, read, read_mapping
 from utils.config.schema import Clip, Config, Split, Train
 
 __all__ = [
-    "Clip",
-    "Config",
-    "Split",
-    "Train",
-    "changed_keys",
-    "check",
-    "dump_yaml",
-    "parse_yaml",
-    "read",
-    "read_mapping",
-]
+    "Clip", "Config", "Split", "Train", "changed_keys", "check", "dump_yaml", "parse_yaml", "read", "read_mapping",
+]  # fmt: skip

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from utils import plugins
 from utils.config import steps
 
-
 SEED = 2**31 - 1  # the largest one: scikit-learn takes 32 bits, and folds add their number to it
 
 

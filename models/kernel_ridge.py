@@ -6,12 +6,15 @@ scores probabilities (Guo et al. 2017, arXiv 1706.04599).
 """
 
 from collections.abc import Sequence
+from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils._param_validation import Interval
 
 SHARPNESS = (0.5, 50.0)  # limits of the factor between scores and logits
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]  # rows to fit on, rows held out
@@ -33,6 +36,12 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         unit_: mean squared norm of the training rows, the scale of the kernel.
         sharpness_: factor between scores and logits.
     """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "ridge": [Interval(Real, 0, None, closed="neither")],
+        "limit": [Interval(Real, 0, None, closed="neither")],
+        "cv": [list, None],
+    }
 
     def __init__(self, ridge: float = 0.2, limit: float = 2.5, cv: Folds | None = None):
         self.ridge, self.limit, self.cv = ridge, limit, cv

@@ -352,3 +352,17 @@ def test_a_checkpoints_config_is_read_within_the_limits(tmp_path):
     path.unlink()
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         configs.read_mapping(path)
+
+
+def test_a_seed_beyond_what_libraries_take_is_refused(read):
+    assert read(BASE + "seed: 2147483647").seed == 2**31 - 1
+    assert "seed: must be less than or equal to 2147483647" in refused(read, BASE + "seed: 4294967296")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_refused_from_python_too(value):
+    raw = yaml.safe_load(BASE)
+    with pytest.raises(ConfigError, match="C must be float, got"):
+        configs.check(raw | {"model": {"name": "svm", "C": value}}, "raw")
+    with pytest.raises(ConfigError, match="must be a finite number"):
+        configs.check(raw | {"train": {"learning_rate": value}}, "raw")

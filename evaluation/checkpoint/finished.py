@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prediction.card import REMEDY, read_card
 from utils import config as configs
 from utils.config import Config
-from utils.errors import ConfigError
+from utils.errors import ConfigError, short
 from utils.plugins import licences
 
 
@@ -62,8 +63,18 @@ def read(folder: Path) -> Finished:
     for name in ("metrics.json", "model.json", "config.yaml"):
         if not (folder / name).is_file():
             raise ConfigError(f"{folder}: no {name} in it. Give a folder that train.py wrote, checkpoints/NAME.")
-    metrics, card = (json.loads((folder / name).read_text(encoding="utf8")) for name in ("metrics.json", "model.json"))
-    return Finished(folder, metrics, card, configs.read_mapping(folder / "config.yaml"))
+    return Finished(folder, _metrics(folder), read_card(folder), configs.read_mapping(folder / "config.yaml"))
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    path = folder / "metrics.json"
+    try:
+        metrics = json.loads(path.read_text(encoding="utf8"))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: damaged, no JSON ({short(str(error))}). {REMEDY}") from error
+    if not isinstance(metrics, dict):
+        raise ConfigError(f"{path}: damaged, it must be a mapping, got {short(metrics)}. {REMEDY}")
+    return metrics
 
 
 @dataclass(frozen=True)
@@ -99,9 +110,7 @@ def member(folder: Path) -> Member:
     Raises:
         ConfigError: a config that this version does not read.
     """
-    return Member(
-        folder, configs.read(folder / "config.yaml"), json.loads((folder / "model.json").read_text(encoding="utf8"))
-    )
+    return Member(folder, configs.read(folder / "config.yaml"), read_card(folder))
 
 
 def member_verdicts(checkpoints: Path, config: Config) -> dict[str, str]:

@@ -16,6 +16,7 @@ from evaluation.training.plan import Settings
 from evaluation.training.runs import Run
 from evaluation.training.workspace import Workspace, locked
 from models.common import Report
+from prediction.card import read_card
 from utils import bars
 from utils.config import changed_keys
 from utils.errors import ConfigError
@@ -58,7 +59,7 @@ def is_finished(run: Run, limit: int | None, unfinished: set[str]) -> bool:
     """
     if not (run.folder / "model.json").exists():
         return False
-    card = json.loads((run.folder / "model.json").read_text(encoding="utf8"))
+    card = read_card(run.folder, ("protocol", "fingerprint"))
     changed = changed_keys(run.folder / "config.yaml", run.config)
     changed += ["--limit"] if card["protocol"].get("limit") != limit else []
     changed = changed or run.changed_members(card, unfinished)

@@ -8,12 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from utils import plugins
 from utils.config import steps
-
-SEED = 2**31 - 1  # the largest one: scikit-learn takes 32 bits, and folds add their number to it
+from utils.seeds import LARGEST_SEED
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Clip(_Section):
@@ -87,7 +86,7 @@ class Config(_Section):
     """A whole experiment."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128, description="folder below checkpoints/")
-    seed: int = Field(1, ge=0, le=SEED, description="of folds, initial weights, order and noise")
+    seed: int = Field(1, ge=0, le=LARGEST_SEED, description="of folds, initial weights, order and noise")
     rate: int = Field(16000, ge=4000, le=192000, description="Hz; every clip is resampled to it, mono")
     clip: Clip = Clip()
     corpora: list[PluginSection] = Field(min_length=1, description="{name, root, ...}; roots are below $SER_DATA")

@@ -45,7 +45,7 @@ def _checked(value: Any, argument: Argument, where: str) -> Any:
 
     types = type_of(argument.annotation)
     try:
-        return TypeAdapter(types).validate_python(value, strict=True)
+        return TypeAdapter(types, config={"allow_inf_nan": False}).validate_python(value, strict=True)
     except ValidationError as error:
         allowed = getattr(types, "__args__", ())
         hint = nearest(value, [a for a in allowed if isinstance(a, str)])

@@ -19,6 +19,7 @@ from evaluation.leakage.text import verdict_lines
 from utils import cli
 from utils import config as configs
 from utils.errors import ConfigError
+from utils.whole_file import write_text
 
 
 def audited(checkpoint: Path) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def audited(checkpoint: Path) -> dict[str, Any]:
     table = record.read(path_of_record) if path_of_record.exists() else record.SCHEMA.empty_table()
     audit = judge(table, config, members=finished.member_verdicts(checkpoint.parent, config))
     metrics = json.loads(path.read_text(encoding="utf8"))
-    path.write_text(json.dumps(metrics | {"audit": audit}, indent=1, allow_nan=False) + "\n", encoding="utf8")
+    write_text(path, json.dumps(metrics | {"audit": audit}, indent=1, allow_nan=False) + "\n")
     return audit
 
 

@@ -14,7 +14,7 @@ from evaluation.pages import report as pages
 from evaluation.training import event_files
 from evaluation.training.plan import Settings
 from evaluation.training.runs import Run
-from evaluation.training.workspace import Workspace, locked
+from evaluation.training.workspace import Workspace, locked, work_of
 from models.common import Report
 from prediction.card import read_card
 from utils import bars
@@ -41,6 +41,7 @@ def run_all(runs: Sequence[Run], settings: Settings, say: Say) -> None:
         if settings.overwrite or not is_finished(run, settings.limit, {other.config.name for other in unfinished}):
             unfinished.append(run)
         else:
+            complete(run.folder)
             say(f"{run.config.name}: already trained, {run.folder}")
     for run in unfinished:
         train(run, settings, say)
@@ -86,13 +87,31 @@ def train(run: Run, settings: Settings, say: Say) -> dict[str, Any]:
             model = run.ship(outcome, workspace)
             outcome.seconds += time.monotonic() - started
             metrics = write.write(run.folder, run.config, run.data, outcome, model, fingerprint, limit=settings.limit)
-        if events.is_dir():  # closed by now; the folder of the checkpoint has been replaced as a whole
-            shutil.move(events, run.folder / "tensorboard")
-        shutil.rmtree(work)
-        pages.write(run.folder)
+        _hand_over(work, run.folder)
     say(text(metrics))
     say(f"\n{run.folder}:\n  model, metrics, plots; read {pages.FILE} and {pages.CARD}\n")
     return metrics
+
+
+def complete(folder: Path) -> None:
+    """Do what is left to do for a checkpoint whose training was killed after the checkpoint was written.
+
+    Raises:
+        ConfigError: another process is working on it.
+    """
+    if pages.lacking(folder) or work_of(folder).is_dir():
+        with locked(folder) as work:
+            _hand_over(work, folder)
+
+
+def _hand_over(work: Path, folder: Path) -> None:
+    """Move what a checkpoint gets of the unfinished work, remove the rest, and write its report and its card."""
+    events = work / "tensorboard"
+    if events.is_dir():  # closed by now; the folder of the checkpoint has been replaced as a whole
+        shutil.move(events, folder / "tensorboard")
+    if work.is_dir():
+        shutil.rmtree(work)
+    pages.write(folder)
 
 
 @contextmanager

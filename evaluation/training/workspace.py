@@ -92,6 +92,11 @@ class Workspace:
         return self.folder / f"{name}.parquet"
 
 
+def work_of(checkpoint: Path) -> Path:
+    """Return the folder for the unfinished work of a checkpoint; it need not exist."""
+    return checkpoint.parent / ".work" / checkpoint.name
+
+
 @contextmanager
 def locked(checkpoint: Path) -> Iterator[Path]:
     """Yield the folder for the unfinished work of a checkpoint, while no other process has it.
@@ -99,7 +104,7 @@ def locked(checkpoint: Path) -> Iterator[Path]:
     Raises:
         ConfigError: another process has it.
     """
-    work = checkpoint.parent / ".work" / checkpoint.name
+    work = work_of(checkpoint)
     work.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(work.with_name(f"{work.name}.lock"))
     try:

@@ -31,7 +31,7 @@ def _clips(options: argparse.Namespace) -> int:
     charts = radar_charts.chart_paths(names, options.radar) if options.radar or alone else {}
     speaker = recogniser.enrol_folder(options.enroll, mixed=options.mixed) if options.enroll else None
     if not options.json:
-        print(recogniser.provenance(options.coverage, speaker))
+        cli.say(recogniser.provenance(options.coverage, speaker))
     answers = []
     with bars.progress("predicting", "files") if len(names) > 1 else nullcontext(lambda done, total: None) as report:
         for answer in recogniser.answer(names, rule=rule, speaker=speaker, jobs=options.jobs, dask=options.dask):
@@ -44,7 +44,7 @@ def _clips(options: argparse.Namespace) -> int:
         if answer.file in charts and not answer.error:
             radar_charts.draw(answer, charts[answer.file])
             if alone and not options.json:
-                print(f"radar chart: {charts[answer.file]}")
+                cli.say(f"radar chart: {charts[answer.file]}")
     return 1 if any(answer.error for answer in answers) else 0
 
 
@@ -64,7 +64,10 @@ def _timelines(options: argparse.Namespace) -> int:
             continue
         timeline_files.write_all(prefix, timeline)
         summary = f"{timeline_files.summary(timeline)}\ntimeline: {prefix}.csv, .json, .TextGrid, .png"
-        print(json.dumps(timeline, ensure_ascii=False) if options.json else summary, flush=True)
+        if options.json:
+            print(json.dumps(timeline, ensure_ascii=False), flush=True)
+        else:
+            cli.say(summary)
     return status
 
 
@@ -86,7 +89,7 @@ def _live(options: argparse.Namespace) -> int:
 def _print_provenance(recogniser: "prediction.Recogniser", options: argparse.Namespace) -> None:
     if not options.json:
         note = recogniser.window_note()
-        print(recogniser.provenance() + (f"\nnote: {note}" if note else ""), flush=True)
+        cli.say(recogniser.provenance() + (f"\nnote: {note}" if note else ""))
 
 
 def _print_answer(answer: Answer, *, as_json: bool) -> None:
@@ -95,11 +98,11 @@ def _print_answer(answer: Answer, *, as_json: bool) -> None:
     elif answer.error:
         _print_error(answer.error)
     else:
-        print(answer.line(), flush=True)
+        cli.say(answer.line())
 
 
 def _print_error(text: str) -> None:
-    print(f"error: {text}", file=sys.stderr, flush=True)
+    cli.fail(text)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:

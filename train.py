@@ -41,12 +41,12 @@ def _compare(runs: Sequence, settings) -> None:
     table = comparison.compare([run.folder for run in runs])
     table += comparison.over_seeds(table) if settings.seeds else []
     comparison.write(table, settings.checkpoints / "comparison.csv")
-    print("\n".join(comparison.lines(table)))
+    cli.say("\n".join(comparison.lines(table)))
     print(f"\n{settings.checkpoints}:\n  comparison.csv, comparison.png")
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    cli.say(text)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:

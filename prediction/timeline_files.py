@@ -1,6 +1,5 @@
 """The document that ``prediction.timeline`` makes, and writing it as table, JSON, TextGrid, picture and text."""
 
-import csv
 import io
 import json
 import os
@@ -8,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from utils import foreign_text
 from utils.errors import ConfigError
 
 Interval = tuple[float, float, str]
@@ -105,7 +105,7 @@ def csv_text(document: Timeline) -> str:
     """Return ``start,end,channel,emotion,p_<label>...``, a row for each hop with speech; by time, then by channel."""
     rows = [(hop, channel["name"]) for channel in document["channels"] for hop in channel["hops"]]
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
+    writer = foreign_text.Writer(text)
     writer.writerow(["start", "end", "channel", "emotion", *(f"p_{label}" for label in document["labels"])])
     for hop, name in sorted(rows, key=lambda row: row[0]["start"]):
         writer.writerow([hop["start"], hop["end"], name, hop["emotion"], *hop["probabilities"].values()])

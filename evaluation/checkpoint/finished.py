@@ -1,6 +1,5 @@
 """Finished runs as their files tell them; nothing is computed again and no model is loaded."""
 
-import csv
 import hashlib
 import json
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import Any
 
 from prediction.card import REMEDY, read_card
 from utils import config as configs
+from utils import foreign_text
 from utils.config import Config
 from utils.errors import ConfigError, short
 from utils.plugins import licences
@@ -46,7 +46,7 @@ class Finished:
         if not path.is_file():
             return []
         with path.open(newline="", encoding="utf8") as file:
-            return list(csv.DictReader(file))
+            return list(foreign_text.read_records(file))
 
     def evaluations(self) -> list[tuple[Path, dict[str, Any]]]:
         """Return folder and metrics of each evaluation on other clips."""

@@ -1,6 +1,5 @@
 """What a search writes: the best config, a table of the trials, plots, and which figure to quote."""
 
-import csv
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from evaluation.tuning.search import Search
 from evaluation.tuning.space import Space, with_values
 from evaluation.tuning.study import WARMUP, finished
+from utils import foreign_text
 from utils.config import Config, dump_yaml
 from utils.errors import ConfigError
 from utils.plots import save
@@ -90,7 +90,7 @@ def write(study: optuna.Study, search: Search, out: Path, folder: Path, *, limit
 def _table(trials: Sequence[FrozenTrial], space: Space, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf8") as file:
-        writer = csv.writer(file)
+        writer = foreign_text.Writer(file)
         writer.writerow(["trial", "state", "uar", "seconds", *space.distributions])
         for trial in trials:
             values = space.values(trial.params)

@@ -245,7 +245,7 @@ class KerasModel(EmotionModel):
     @classmethod
     def load(cls, folder: Path, section: Mapping[str, Any], labels: Sequence[str], **options) -> "KerasModel":
         """Return the model that ``save`` wrote, from model.keras; arguments as for the class."""
-        serving = keras.saving.load_model(folder / cls.file)
+        serving = finetune.load(folder / cls.file)
         model = cls(section, labels, **options)
         model.networks_ = [layer for layer in serving.layers if isinstance(layer, keras.Model)]
         model.frames_ = len(serving.inputs[0].shape) == 3

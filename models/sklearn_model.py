@@ -20,7 +20,7 @@ from models import onnx_graph
 from models.common import EmotionModel, Statistics
 from models.kernel_ridge import KernelRidgeClassifier
 from utils.dataset import Dataset, Features, Frames
-from utils.errors import DataError
+from utils.errors import ConfigError, DataError
 
 CALIBRATION_FOLDS = 3
 TRUSTED = [  # types that a saved model may hold beside those that skops itself knows to be harmless
@@ -164,8 +164,12 @@ class SklearnModel(EmotionModel):
     @classmethod
     def load(cls, folder: Path, section: Mapping[str, Any], labels: Sequence[str], **options) -> "SklearnModel":
         """Return the model that ``save`` wrote, from model.skops; arguments as for the class."""
-        state = skops.io.load(folder / cls.file, trusted=TRUSTED)
         model = cls(section, labels, **options)
-        model.estimator_, model.frames_ = state["estimator"], state["frames"]
-        model.mean_, model.std_ = state["mean"], state["std"]
+        try:
+            state = skops.io.load(folder / cls.file, trusted=TRUSTED)
+            model.estimator_, model.frames_ = state["estimator"], state["frames"]
+            model.mean_, model.std_ = state["mean"], state["std"]
+        except Exception as error:  # untrusted types, or what a damaged file makes skops or NumPy raise
+            reason = " ".join(str(error).split())[:200]
+            raise ConfigError(f"{folder / cls.file}: damaged, or not trusted ({reason}). Train it again.") from error
         return model

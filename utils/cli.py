@@ -15,8 +15,9 @@ from utils.errors import UserError
 from utils.foreign_text import printable
 from utils.plugins import ROOT
 
-USERS_ERRORS = (  # a folder given in an option that cannot be written to, a full disk
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOSPC,
+USERS_ERRORS = (  # a folder given in an option that cannot be written to, a name that is too long, a full disk
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOSPC, errno.EDQUOT,
+    errno.ENAMETOOLONG, errno.ELOOP, errno.EFBIG,
 )  # fmt: skip
 
 

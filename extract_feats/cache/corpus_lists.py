@@ -20,10 +20,13 @@ from utils.audio.prepare import Sound
 from utils.config import Config
 from utils.errors import ConfigError, DataError
 
+LATER = ("also",)  # arguments that came later: at their default, lists written before them are found
+
 
 def corpus_folder(entry: Mapping, label: str, features: Path) -> Path:
     """Return where the clips of a corpus entry are listed; another root or argument is another folder."""
-    text = json.dumps(dict(entry), sort_keys=True)
+    stated = {key: value for key, value in entry.items() if key not in LATER or value is not None}
+    text = json.dumps(stated, sort_keys=True)
     return features / f"{label}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
 
 

@@ -55,6 +55,8 @@ def check(data: Dataset, config: Config) -> None:
             f"{config.name}: normalise: speaker, but {unknown} of {len(data)} clips have no speaker. "
             r"Give the folders corpus a pattern, speaker: '^(\w+?)_', or use normalise: global."
         )
+    if config.members:  # an ensemble's were checked by their own runs
+        return
     if not is_network(config.model):
         from models.estimator_check import check_estimator
 

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sklearn.base import BaseEstimator
-
 from utils import plugins
 from utils.errors import ConfigError
 
@@ -18,6 +16,8 @@ def check_estimator(section: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: a value out of range.
     """
+    from sklearn.base import BaseEstimator  # only where one is to be fitted
+
     try:
         estimator = plugins.call("models", section, "build")
         parts = [part for part in estimator.get_params(deep=True).values() if isinstance(part, BaseEstimator)]

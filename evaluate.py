@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder, metrics = other_clips.evaluate(
             options.checkpoint, predictor, members[0], data, limit=options.limit, only_shared=options.shared_labels
         )
-        print(text(metrics))
+        cli.say(text(metrics))
         report.refresh(options.checkpoint)
         print(f"\n{folder}: metrics, predictions and plots\n", flush=True)
     return 0

@@ -4,7 +4,6 @@ Each map is tested: if removing the marked parts changes the answer no more than
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder /= "clips"
         status = _explain_recordings(run, options.file, folder)
     else:
-        print(_explain_run(run, folder, options), end="")
+        cli.say(_explain_run(run, folder, options).removesuffix("\n"))
     print(f"pictures and figures: {folder}")
     return status
 
@@ -68,10 +67,10 @@ def _explain_recordings(run, files: Sequence[Path], folder: Path) -> int:
     status = 0
     for words in results.explain_recordings(run.folder, run.config, run.card, files, folder):
         if isinstance(words, DataError):
-            print(f"error: {' '.join(str(words).split())}", file=sys.stderr)
+            cli.fail(words)
             status = 1
         else:
-            print(words)
+            cli.say(str(words))
     return status
 
 

@@ -46,7 +46,7 @@ def _explore(config, options: argparse.Namespace) -> None:
     written = tables.write(surveyed, folder)
     path = folder / "explore.html"
     path.write_text(page.page(surveyed, folder, recipe=recipe.label), encoding="utf8")
-    print("\n".join(text.summary(surveyed)))
+    cli.say("\n".join(text.summary(surveyed)))
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     print(f"\n{shown}, {len(drawn)} pictures, {len(written)} tables")
 

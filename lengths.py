@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = options.checkpoints / config.name
     text = lengths.write(folder, rows, title=title, offset=config.clip.offset)
     reports.refresh(folder)
-    print(f"{text}\n\n{folder}: lengths.txt, lengths.csv, lengths.png")
+    cli.say(f"{text}\n\n{folder}: lengths.txt, lengths.csv, lengths.png")
     return 0
 
 

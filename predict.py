@@ -30,7 +30,7 @@ def _clips(options: argparse.Namespace) -> int:
     charts = radar_charts.chart_paths(names, options.radar) if options.radar or alone else {}
     speaker = recogniser.enrol_folder(options.enroll, mixed=options.mixed) if options.enroll else None
     if not options.json:
-        print(recogniser.provenance(options.coverage, speaker))
+        cli.say(recogniser.provenance(options.coverage, speaker))
     answers = []
     table = open_table(options.csv, recogniser.labels, rule)
     progress = bars.progress("predicting", "files") if len(names) > 1 else nullcontext(lambda done, total: None)
@@ -42,7 +42,7 @@ def _clips(options: argparse.Namespace) -> int:
             report(len(answers), len(names))
     for chart in radar_charts.draw_all(answers, charts):
         if alone and not options.json:
-            print(f"radar chart: {chart}")
+            cli.say(f"radar chart: {chart}")
     return 1 if any(answer.error for answer in answers) else 0
 
 
@@ -61,8 +61,10 @@ def _timelines(options: argparse.Namespace) -> int:
                 _print_error(timeline)
                 continue
             timeline_files.write_all(prefixes[file], timeline)
-            summary = f"{timeline_files.summary(timeline)}\ntimeline: {prefixes[file]}.csv, .json, .TextGrid, .png"
-            print(json.dumps(timeline, ensure_ascii=False) if options.json else summary, flush=True)
+            if options.json:
+                print(json.dumps(timeline, ensure_ascii=False), flush=True)
+            else:
+                cli.say(f"{timeline_files.summary(timeline)}\ntimeline: {prefixes[file]}.csv, .json, .TextGrid, .png")
     return status
 
 
@@ -84,7 +86,7 @@ def _live(options: argparse.Namespace) -> int:
 def _print_provenance(recogniser: "prediction.Recogniser", options: argparse.Namespace) -> None:
     if not options.json:
         note = recogniser.window_note()
-        print(recogniser.provenance() + (f"\nnote: {note}" if note else ""), flush=True)
+        cli.say(recogniser.provenance() + (f"\nnote: {note}" if note else ""))
 
 
 def _print_answer(answer: Answer, *, as_json: bool) -> None:
@@ -93,11 +95,11 @@ def _print_answer(answer: Answer, *, as_json: bool) -> None:
     elif answer.error:
         _print_error(answer.error)
     else:
-        print(answer.line(), flush=True)
+        cli.say(answer.line())
 
 
 def _print_error(text: str) -> None:
-    print(f"error: {text}", file=sys.stderr, flush=True)
+    cli.fail(text)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             lines.append(last_line(task, outcomes[task]))
         if options.export:
             _export(experiment, wanted[0].recipe, options)
-        print("\n".join(lines), flush=True)
+        cli.say("\n".join(lines))
     return 1 if rejected and options.strict else 0
 
 
@@ -55,7 +55,7 @@ def _report(task, outcome, checked: set[str], options: argparse.Namespace) -> in
     if str(corpus.entry) not in checked:  # the same corpus under another recipe holds the same files
         checked.add(str(corpus.entry))
         expected = None if options.limit else corpora.published(corpus.entry)
-        print("\n".join(check.summary(corpus.utterances, refused, outcome.sounds, expected)))
+        cli.say("\n".join(check.summary(corpus.utterances, refused, outcome.sounds, expected)))
     if refused:
         where = corpus_folder(corpus.entry, corpus.label, options.features) / "rejected.csv"
         print(f"  rejected files and reasons: {where}")

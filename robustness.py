@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     against_name = options.against.name if other else None
     text = robustness_table.write(folder, rows, title=title, name=name, against=against_name)
     report.refresh(folder)
-    print(f"{text}\n\n{folder}: robustness.txt, robustness.csv, robustness.png")
+    cli.say(f"{text}\n\n{folder}: robustness.txt, robustness.csv, robustness.png")
     return 0
 
 

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from utils import cli
+from utils.seeds import LARGEST_SEED
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,12 +41,12 @@ def _compare(runs: Sequence, settings) -> None:
     table = comparison.compare([run.folder for run in runs])
     table += comparison.over_seeds(table) if settings.seeds else []
     comparison.write(table, settings.checkpoints / "comparison.csv")
-    print("\n".join(comparison.lines(table)))
+    cli.say("\n".join(comparison.lines(table)))
     print(f"\n{settings.checkpoints}:\n  comparison.csv, comparison.png")
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    cli.say(text)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -80,8 +81,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Refuse options that do not go together."""
-    if min(options.seeds, default=0) < 0:
-        parser.error(f"--seeds: must be 0 or more, got {min(options.seeds)}")
+    if unfit := [seed for seed in options.seeds if not 0 <= seed <= LARGEST_SEED]:
+        parser.error(f"--seeds: must be 0 to {LARGEST_SEED}, got {unfit[0]}")
     if not options.list and not options.config:
         parser.error("give --config YAML [YAML ...], or --list models|features|corpora|augment|configs")
     if options.honesty and len(options.config) != 1:

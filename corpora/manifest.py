@@ -2,12 +2,14 @@
 
     {name: manifest, root: nemo, file: data.tsv, path: file_id, emotion: emotion, speaker: speaker_id}
 
-Paths are relative to root (or absolute); a file that is not there is looked for by its name anywhere below
-root, and a name without a suffix gets that of the audio file there is.
+Paths are relative to root, or absolute and below root; a file that is not there is looked for by its name
+anywhere below root, and a name without a suffix gets that of the audio file there is. A table of somebody else
+can name any file of this machine, so that files outside root are read only from the folders listed under ``also``.
 """
 
 import csv
 import io
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -40,8 +42,9 @@ def utterances(
     intensity: str | None = None,
     split: str | None = None,
     session: str | None = None,
+    also: list[str] | None = None,
 ) -> Iterator[Utterance | Rejected]:
-    """Yield the rows of a table as clips; all arguments but file are column names, None: there is none.
+    """Yield the rows of a table as clips; all arguments but file and also are column names, None: there is none.
 
     Args:
         root: the folder that paths are relative to.
@@ -54,6 +57,7 @@ def utterances(
         intensity: how strongly.
         split: train, validation or test, also training, valid, val, dev, testing.
         session: recording session.
+        also: folders outside root that paths may lie in, absolute or relative to root.
 
     Raises:
         DataError: no such table, or not one.
@@ -64,7 +68,7 @@ def utterances(
         "intensity": intensity, "split": split, "session": session,
     }  # fmt: skip
     rows = _rows(root / file, {key: column for key, column in columns.items() if column is not None})
-    return _clips(root, rows)
+    return _clips(root, [Path(os.path.normpath(root / folder)) for folder in ("", *(also or []))], rows)
 
 
 def _rows(table: Path, columns: dict[str, str]) -> list[dict[str, str]]:
@@ -104,7 +108,7 @@ def _read_text(table: Path) -> tuple[list[str], list[dict]]:
     return list(reader.fieldnames), rows
 
 
-def _clips(root: Path, rows: list[dict[str, str]]) -> Iterator[Utterance | Rejected]:
+def _clips(root: Path, folders: list[Path], rows: list[dict[str, str]]) -> Iterator[Utterance | Rejected]:
     files = cache(lambda: _by_name(root))  # looked through once, and only when a row needs it
     for row in rows:
         named = row.pop("path").replace("\\", "/")
@@ -116,12 +120,13 @@ def _clips(root: Path, rows: list[dict[str, str]]) -> Iterator[Utterance | Rejec
             yield Rejected(path, f"split {split!r} is none of train, validation, test")
         else:
             try:
-                path = _find(root, named, files)
+                path = _find(root, folders, named, files)
             except DataError as error:
                 yield Rejected(path, str(error).removeprefix(f"{path}: "))
                 continue
             name = named[: -len(path.suffix)] if named.lower().endswith(AUDIO_SUFFIXES) else named
-            yield Utterance(name.lstrip("/"), path, **row | {"sex": SEX.get(sex, ""), "split": SPLIT[split]})
+            parts = [part for part in name.split("/") if part != ".."]  # results are written under names made of ids
+            yield Utterance("/".join(parts).lstrip("/"), path, **row | {"sex": SEX.get(sex, ""), "split": SPLIT[split]})
 
 
 def _by_name(root: Path) -> dict[str, list[Path]]:
@@ -132,16 +137,24 @@ def _by_name(root: Path) -> dict[str, list[Path]]:
     return files
 
 
-def _find(root: Path, named: str, files: Callable[[], dict[str, list[Path]]]) -> Path:
-    path = root / named
-    if path.is_file():
-        return path
-    if not named.lower().endswith(AUDIO_SUFFIXES):
-        for suffix in AUDIO_SUFFIXES:
-            beside = path.with_name(path.name + suffix)
-            if beside.is_file():
-                return beside
+def _find(root: Path, folders: list[Path], named: str, files: Callable[[], dict[str, list[Path]]]) -> Path:
+    path = Path(os.path.normpath(root / named))  # without "..", which would lead on from where a link points
+    inside = any(path.is_relative_to(folder) for folder in folders)
+    suffixes = ("",) if named.lower().endswith(AUDIO_SUFFIXES) else ("", *AUDIO_SUFFIXES)
+    for beside in (path.with_name(path.name + suffix) for suffix in suffixes * inside):
+        if _is_file(beside):
+            return beside
     same_name = files().get(path.name, [])
-    if len(same_name) != 1:
-        raise DataError(f"{path}: {'several files below root have its name' if same_name else 'no such file'}")
-    return same_name[0]
+    if len(same_name) == 1:
+        return same_name[0]
+    if same_name:
+        raise DataError(f"{root / named}: several files below root have its name")
+    reason = "no such file" if inside else "it lies outside root; list its folder under also: [...] to allow it"
+    raise DataError(f"{root / named}: {reason}")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False

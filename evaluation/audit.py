@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from evaluation.checkpoint import finished
 from evaluation.leakage import record
 from evaluation.leakage.rules import judge
@@ -21,6 +19,7 @@ from evaluation.leakage.text import verdict_lines
 from utils import cli
 from utils import config as configs
 from utils.errors import ConfigError
+from utils.whole_file import write_text
 
 
 def audited(checkpoint: Path) -> dict[str, Any]:
@@ -32,13 +31,12 @@ def audited(checkpoint: Path) -> dict[str, Any]:
     path = checkpoint / "metrics.json"
     if not path.is_file():
         raise ConfigError(f"{checkpoint}: no metrics.json in it. Give a folder that train.py wrote, checkpoints/NAME.")
-    raw = yaml.safe_load((checkpoint / "config.yaml").read_text(encoding="utf8"))
-    config = configs.check(raw, str(checkpoint / "config.yaml"))
+    config = configs.read(checkpoint / "config.yaml")
     path_of_record = checkpoint / record.FILE
     table = record.read(path_of_record) if path_of_record.exists() else record.SCHEMA.empty_table()
     audit = judge(table, config, members=finished.member_verdicts(checkpoint.parent, config))
     metrics = json.loads(path.read_text(encoding="utf8"))
-    path.write_text(json.dumps(metrics | {"audit": audit}, indent=1, allow_nan=False) + "\n", encoding="utf8")
+    write_text(path, json.dumps(metrics | {"audit": audit}, indent=1, allow_nan=False) + "\n")
     return audit
 
 

@@ -13,14 +13,27 @@ def networks(checkpoint: Path) -> list[keras.Model]:
     """Return the networks of a checkpoint, one per run.
 
     Raises:
-        ConfigError: the checkpoint has no model.keras.
+        ConfigError: the checkpoint has no model.keras, or a damaged one.
     """
     file = checkpoint / "model.keras"
     if not file.is_file():
         raise ConfigError(f"init: {checkpoint} holds no model.keras. Give a trained network, checkpoints/NAME.")
+    return [layer for layer in load(file).layers if isinstance(layer, keras.Model)]
+
+
+def load(file: Path) -> keras.Model:
+    """Return the model of a ``.keras`` file; its layers must be Keras's or this project's, no code of the file runs.
+
+    Raises:
+        ConfigError: it is damaged, or holds layers that are not known here.
+    """
     from models import layers  # noqa: F401 (registers the layers that the file refers to)
 
-    return [layer for layer in keras.saving.load_model(file).layers if isinstance(layer, keras.Model)]
+    try:
+        return keras.saving.load_model(file, safe_mode=True)
+    except Exception as error:  # Keras, h5py, zipfile and JSON each raise their own
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{file}: damaged, or no network of this project ({reason}). Train it again.") from error
 
 
 def start_from(network: keras.Model, sources: Sequence[keras.Model], run: int) -> None:

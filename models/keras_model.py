@@ -17,6 +17,7 @@ from models.common import EmotionModel, Report, Statistics
 from models.temperature import apply_temperature
 from utils.config import Train
 from utils.dataset import Dataset, Features
+from utils.errors import ConfigError
 from utils.plugins import settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -69,7 +70,11 @@ def build_network(section: Mapping[str, Any], plugin, *, frames: bool, dims: int
     Raises:
         ConfigError: arguments that do not fit the features.
     """
-    return plugin.load().build((None, dims) if frames else (dims,), n_classes, **settings(section))
+    try:
+        return plugin.load().build((None, dims) if frames else (dims,), n_classes, **settings(section))
+    except ValueError as error:  # Keras's own
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"model {section['name']}: makes no network of {dims} features: {reason}.") from error
 
 
 def _average(tensors: list[keras.KerasTensor]) -> keras.KerasTensor:
@@ -243,7 +248,7 @@ class KerasModel(EmotionModel):
     @classmethod
     def load(cls, folder: Path, section: Mapping[str, Any], labels: Sequence[str], **options) -> "KerasModel":
         """Return the model that ``save`` wrote, from model.keras; arguments as for the class."""
-        serving = keras.saving.load_model(folder / cls.file)
+        serving = finetune.load(folder / cls.file)
         model = cls(section, labels, **options)
         model.networks_ = [layer for layer in serving.layers if isinstance(layer, keras.Model)]
         model.frames_ = len(serving.inputs[0].shape) == 3

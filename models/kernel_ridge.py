@@ -5,9 +5,13 @@ balanced by the ridge of their clips. With landmarks the functions are sums over
 regressors (Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, section 8.3.1).
 """
 
+from numbers import Integral, Real
+from typing import ClassVar
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils._param_validation import Interval
 
 JITTER = 1e-6  # added to the diagonal of the kernel matrix of the landmarks, two of which may be alike
 
@@ -28,6 +32,13 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         weights_: (m, C) float32.
         unit_: mean squared norm of the training rows, the scale of the kernel.
     """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "ridge": [Interval(Real, 0, None, closed="neither")],
+        "limit": [Interval(Real, 0, None, closed="neither")],
+        "landmarks": [Interval(Integral, 1, None, closed="left"), None],
+        "random_state": [Interval(Integral, 0, None, closed="left"), None],
+    }
 
     def __init__(
         self, ridge: float = 0.2, limit: float = 2.5, landmarks: int | None = None, random_state: int | None = None

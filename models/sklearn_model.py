@@ -17,7 +17,7 @@ from models import calibrated, estimator_graph, onnx_graph
 from models.calibrated import CalibratedClassifier
 from models.common import EmotionModel, Statistics
 from utils.dataset import Dataset, Features, Frames
-from utils.errors import DataError
+from utils.errors import ConfigError, DataError
 
 CALIBRATION_FOLDS = 3
 TRUSTED = [  # types that a saved model may hold beside those that skops itself knows to be harmless
@@ -137,8 +137,12 @@ class SklearnModel(EmotionModel):
     @classmethod
     def load(cls, folder: Path, section: Mapping[str, Any], labels: Sequence[str], **options) -> "SklearnModel":
         """Return the model that ``save`` wrote, from model.skops; arguments as for the class."""
-        state = skops.io.load(folder / cls.file, trusted=TRUSTED)
         model = cls(section, labels, **options)
-        model.estimator_, model.frames_ = _calibrated(state["estimator"]), state["frames"]
-        model.mean_, model.std_ = state["mean"], state["std"]
+        try:
+            state = skops.io.load(folder / cls.file, trusted=TRUSTED)
+            model.estimator_, model.frames_ = _calibrated(state["estimator"]), state["frames"]
+            model.mean_, model.std_ = state["mean"], state["std"]
+        except Exception as error:  # untrusted types, or what a damaged file makes skops or NumPy raise
+            reason = " ".join(str(error).split())[:200]
+            raise ConfigError(f"{folder / cls.file}: damaged, or not trusted ({reason}). Train it again.") from error
         return model

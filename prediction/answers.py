@@ -1,6 +1,5 @@
 """The answer for one file: as a line, as JSON, as a row of a table."""
 
-import csv
 import io
 import textwrap
 from collections import Counter
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
+from utils import foreign_text
 from utils.errors import ConfigError
 
 UNLIKE = "unlike anything the model learned"
@@ -185,7 +185,7 @@ def csv_text(answers: Sequence[Answer], labels: Sequence[str], rule: DecisionRul
     """
     optional = ["set"] * rule.gives_sets + ["reason"] * bool(rule.abstain_below)
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
+    writer = foreign_text.Writer(text)
     writer.writerow(["file", "emotion", *(f"p_{label}" for label in labels), *optional, "hints", "warning", "error"])
     for answer in answers:
         if answer.error:

@@ -14,7 +14,7 @@ from extract_feats import channel
 from extract_feats.base.recipe import Recipe
 from utils.audio.decode import decode, title
 from utils.audio.prepare import inspect, prepare
-from utils.errors import ConfigError, DataError
+from utils.errors import ConfigError, DataError, short
 
 READ = ("name", "rate", "clip", "features", "feature_version")  # of a card, all that is read here
 ONE_AT_A_TIME = threading.Lock()  # for extraction: openSMILE's code is not made for threads, and the web page has some
@@ -141,8 +141,14 @@ def _recipe(card: Mapping[str, Any]) -> Recipe:
     Raises:
         ConfigError: the features here are of another version than in training.
     """
-    recipe = Recipe.of(card["features"], card["rate"], card["clip"])
-    version = recipe.layout.version
+    try:
+        recipe = Recipe.of(card["features"], card["rate"], card["clip"])
+        version = recipe.layout.version
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:  # arguments of a wrong kind
+        raise ConfigError(
+            f"{card['name']}: model.json: features {short(card['features'])} cannot be made here ({error}). "
+            "Train the model again."
+        ) from error
     if version != card["feature_version"]:
         raise ConfigError(
             f"{card['name']} was trained on features of version {card['feature_version']}; here it is {version}. "

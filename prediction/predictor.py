@@ -1,6 +1,5 @@
 """A checkpoint at work: its ONNX graphs and its card, without TensorFlow and without scikit-learn."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,27 @@ from models.attention_support import attention_error
 from models.combination import combined
 from models.moments import Moments, moments, shrunk
 from models.speaker_offset import SpeakerOffset, shifted, speaker_offset
+from prediction.card import REMEDY, read_card
 from prediction.checkpoints import located
-from utils.errors import ConfigError
+from utils.errors import ConfigError, DataError, short
 
 BATCH = 64  # clips that the graph gets at once
+ROUNDING = 1e-6  # of float32
 # What adapts a model to a speaker: moments of the features where it was trained with ``normalise: speaker`` (of an
 # ensemble one per member, None where it takes no speaker), else an offset of the log-probabilities.
 SpeakerStatistics = Moments | list[Moments | None] | SpeakerOffset
+
+
+NO_ANSWER = "the model gives no probabilities. It is damaged, or the features are out of all range. Train it again."
+
+
+def no_probabilities(values: np.ndarray) -> np.ndarray:
+    """Return which rows (n,) of a model's output (n, C) are not finite, are negative or do not sum to 1.
+
+    >>> no_probabilities(np.array([[0.5, 0.5], [np.nan, 1.0], [-0.5, 1.5], [0.5, 0.4]]))
+    array([False,  True,  True,  True])
+    """
+    return ~((values >= -ROUNDING).all(axis=1) & (np.abs(values.sum(axis=1) - 1) <= 1000 * ROUNDING))
 
 
 class Predictor:
@@ -40,10 +53,10 @@ class Predictor:
         """
         checkpoint = located(checkpoint)
         _need(checkpoint, "model.json")
+        self.card = read_card(checkpoint)
         from utils.onnx_session import LOAD_ERRORS  # 0.4 s: only where a checkpoint is opened
 
         try:
-            self.card = json.loads((checkpoint / "model.json").read_text(encoding="utf8"))
             members = self.card.get("members")
             files = [f"members/{member['name']}.onnx" for member in members] if members else ["model.onnx"]
             for name in files:
@@ -51,6 +64,8 @@ class Predictor:
             cards = members or [self.card]
             self.graphs = [Graph(checkpoint / name, card, threads) for name, card in zip(files, cards, strict=True)]
             self.labels: list[str] = self.card["labels"]
+            for graph in self.graphs:
+                graph.check(len(self.labels))
         except (ValueError, KeyError, AttributeError, TypeError, *LOAD_ERRORS) as error:  # lost or foreign files
             raise ConfigError(f"{checkpoint}: damaged ({error}). Train it again, or copy the whole folder.") from error
         self._alone = not members
@@ -99,9 +114,20 @@ class Predictor:
         ]
 
     def probabilities(self, clips: Sequence, speaker: SpeakerStatistics | None = None) -> np.ndarray:
-        """Return (n, classes) float32 for n clips; without a speaker nothing is known of who speaks."""
+        """Return (n, classes) float32 for n clips; without a speaker nothing is known of who speaks.
+
+        Raises:
+            DataError: some are none, as ``no_probabilities`` has it.
+        """
+        values = self.outputs(clips, speaker)
+        if no_probabilities(values).any():
+            raise DataError(f"{self.card.get('name', 'the model')}: {NO_ANSWER}")
+        return values
+
+    def outputs(self, clips: Sequence, speaker: SpeakerStatistics | None = None) -> np.ndarray:
+        """Return what ``probabilities`` does, unchecked: see ``no_probabilities``."""
         if isinstance(speaker, SpeakerOffset):
-            return shifted(self.probabilities(clips), speaker)
+            return shifted(self.outputs(clips), speaker)
         if self._alone:
             return self.graphs[0].probabilities(clips, speaker)
         speakers = speaker or [None] * len(self.graphs)
@@ -128,10 +154,22 @@ class Graph:
     def __init__(self, path: Path, card: Mapping[str, Any], threads: int):
         from utils.onnx_session import open_session  # 0.4 s, as above
 
-        self.card = card
+        self.card, self.name = card, card.get("name", path.parent.name)
         self.session = open_session(path, threads=threads)
         self.takes_speaker = "speaker_mean" in [tensor.name for tensor in self.session.get_inputs()]
         self.has_attention = "attention" in [tensor.name for tensor in self.session.get_outputs()]
+
+    def check(self, classes: int) -> None:
+        """Raise ValueError unless the graph has the inputs and the output of a model of so many classes."""
+        wanted = {"features", *(["lengths"] if self.card["frames"] else [])}
+        wanted |= {"speaker_mean", "speaker_std"} if self.takes_speaker else set()
+        if (inputs := {tensor.name for tensor in self.session.get_inputs()}) != wanted:
+            raise ValueError(f"the graph reads {', '.join(sorted(inputs))}, not {', '.join(sorted(wanted))}")
+        shapes = {tensor.name: tensor.shape for tensor in self.session.get_outputs()}
+        if len(shape := shapes.get("probabilities", ())) != 2 or shape[1] != classes:
+            raise ValueError(f"the graph gives {short(shapes)}, not probabilities of {classes} labels")
+        if self.takes_speaker and not self.card.get("training_statistics"):
+            raise ValueError("the graph reads statistics of speakers, and model.json has no training_statistics")
 
     def global_statistics(self) -> Moments:
         """Return the training set's mean and deviation (dims,), which stand for a speaker who is not known."""
@@ -145,8 +183,11 @@ class Graph:
 
     def probabilities(self, features: Sequence[np.ndarray], speaker: Moments | None = None) -> np.ndarray:
         """Return (n, classes) float32 for n clips, each (dims,) or (frames, dims), batched by length."""
-        probabilities = np.empty((len(features), self.session.get_outputs()[0].shape[1]), np.float32)
+        shapes = {tensor.name: tensor.shape for tensor in self.session.get_outputs()}
+        probabilities = np.empty((len(features), shapes["probabilities"][1]), np.float32)
         for batch, values in self._run("probabilities", features, speaker):
+            if values.shape != (len(batch), probabilities.shape[1]):  # declared shapes are not enforced
+                raise DataError(f"{self.name}: its graph gives {values.shape} for {len(batch)} clips. {REMEDY}")
             probabilities[batch] = values
         return probabilities
 
@@ -166,10 +207,13 @@ class Graph:
 
     def _run(self, output: str, features: Sequence[np.ndarray], speaker: Moments | None) -> Iterator[tuple]:
         """Yield clip numbers and one output for them, batched by length."""
+        from utils.onnx_session import run_session  # 0.4 s, as above
+
         order = np.argsort([len(clip) for clip in features], kind="stable")
         for start in range(0, len(order), BATCH):
             batch = order[start : start + BATCH]
-            yield batch, self.session.run([output], self._feed([features[i] for i in batch], speaker))[0]
+            feed = self._feed([features[i] for i in batch], speaker)
+            yield batch, run_session(self.session, [output], feed, f"{self.name}: its graph")[0]
 
     def _feed(self, clips: list[np.ndarray], speaker: Moments | None) -> dict[str, np.ndarray]:
         if self.card["frames"]:

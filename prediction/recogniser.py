@@ -9,10 +9,11 @@ import numpy as np
 
 from prediction import batch, card_text, timeline
 from prediction.answers import Answer, DecisionRule
+from prediction.card import need_answers
 from prediction.checkpoints import GENERAL
 from prediction.extractor import Extractor, Reading
 from prediction.out_of_domain import ENROL, clip_hints, warning
-from prediction.predictor import Predictor, SpeakerStatistics
+from prediction.predictor import NO_ANSWER, Predictor, SpeakerStatistics, no_probabilities
 from prediction.timeline_files import LiveEntry, Timeline
 from prediction.timeline_settings import DEFAULT_SETTINGS, TimelineSettings
 from utils.audio import files
@@ -46,6 +47,7 @@ class Recogniser:
             ConfigError: not a checkpoint, a damaged one, or the features here are of another version than in training.
         """
         predictor = Predictor(Path(checkpoint), threads=threads)
+        need_answers(predictor.card)
         return cls(predictor, Extractor(predictor.card))
 
     @property
@@ -119,13 +121,15 @@ class Recogniser:
         readings = list(readings)
         features = [reading.features for reading in readings if not reading.error]
         remedy = ENROL if self.predictor.adapts and speaker is None else ""
-        rows = iter(self.predictor.probabilities(features, speaker) if features else ())
+        rows = iter(self.predictor.outputs(features, speaker) if features else ())
         for reading in readings:
             if reading.error:
                 yield Answer(reading.file, error=reading.error)
+            elif no_probabilities(row := next(rows)[None])[0]:
+                yield Answer(reading.file, error=f"{reading.file}: {NO_ANSWER}")
             else:
                 hints = clip_hints(self.card, reading.features, reading.channel)
-                by_label = {label: round(float(p), 6) for label, p in zip(self.labels, next(rows), strict=True)}
+                by_label = {label: round(float(p), 6) for label, p in zip(self.labels, row[0], strict=True)}
                 yield Answer(reading.file, by_label, rule=rule, hints=hints, warning=warning(hints, remedy))
 
     def rule(

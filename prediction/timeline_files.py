@@ -1,6 +1,5 @@
 """The document that ``prediction.timeline`` makes, and writing it as table, JSON, TextGrid, picture and text."""
 
-import csv
 import io
 import json
 import os
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from prediction.answers import NO_ANSWER, UNLIKE, wrapped
+from utils import foreign_text
 from utils.errors import ConfigError
 
 Interval = tuple[float, float, str]
@@ -124,7 +124,7 @@ def csv_text(document: Timeline) -> str:
     """
     rows = [(hop, channel) for channel in document["channels"] for hop in channel["hops"]]
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
+    writer = foreign_text.Writer(text)
     writer.writerow(["start", "end", "channel", "emotion", *(f"p_{label}" for label in document["labels"]), "warning"])
     for hop, channel in sorted(rows, key=lambda row: row[0]["start"]):
         warning = (channel["warning"] or UNLIKE) if hop["unlike"] else ""

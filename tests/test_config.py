@@ -80,7 +80,7 @@ def test_defaults_are_filled_in(read):
         ("split: random", ["split: must be a mapping, {key: value}, got 'random'"]),
         ("clip: null", ["clip: must be a mapping, {key: value}, got None"]),
         ("clip: {level: max}", ["clip.level: must be 'peak', 'rms' or 'active', got 'max'"]),
-        ("clip: {offset: .nan}", ["clip.offset: must be greater than or equal to 0, got nan"]),
+        ("clip: {offset: .nan}", ["line 6: '.nan' is no finite number"]),
         ("drop: calm", ["drop: must be a list, [a, b], got 'calm'"]),
         ("drop: [no]", ["drop.0: must be text, got False"]),
         ("labels: sad", ["labels: must be a list, [a, b], got 'sad'"]),
@@ -289,3 +289,80 @@ def test_changed_keys_of_a_finished_run_are_named(read, tmp_path):
     assert configs.changed_keys(finished, read(BASE)) == []
     other = read(BASE, "model.C=3", "split.folds=all", "drop=[calm]", "corpora.0.channel=both")
     assert configs.changed_keys(finished, other) == ["corpora.0.channel", "drop", "model.C", "split.folds"]
+
+
+BOMB = "\n".join(["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))])
+
+
+@pytest.mark.parametrize("key", ["name", "labels", "merge", "corpora", "model"])
+def test_aliases_that_stand_for_more_than_the_limit_are_refused(read, key):
+    """Printing such a value, or checking it, would take forever."""
+    assert "more than 20000 values" in refused(read, f"{BOMB}\n{key}: *a39\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("seed: " + "9" * 5000, ["'99999999", "is no finite number, or no whole one within 2^63"]),
+        ("seed: 9223372036854775808", ["is no finite number, or no whole one within 2^63"]),
+        ("seed: !!int abc", ["line 6: 'abc' is no finite number"]),
+        ("seed: !!int ''", ["line 6: '' is no finite number"]),
+        ("train: {learning_rate: .inf}", ["line 6: '.inf' is no finite number"]),
+        ("train: {learning_rate: .nan}", ["line 6: '.nan' is no finite number"]),
+        ("train: {learning_rate: 1e999}", ["line 6: '1e999' is no finite number"]),
+        ("balance: !!bool abc", ["line 6: 'abc' is not true or false"]),
+        ("balance: !!binary abc", ["not valid YAML: line 6", "tag:yaml.org,2002:binary"]),
+        ("balance: !!python/object/apply:os.system [ls]", ["not valid YAML: line 6", "could not determine"]),
+        ("drop: " + "[" * 3000 + "]" * 3000, ["line 6: more than 30 levels"]),
+        ("drop: &a [*a]", ["line 6: an alias within what it stands for"]),
+        ('balance: "\\UFFFFFFFF"', ["not valid YAML"]),
+        ('drop: ["\\ud800"]', ["line 6: '\\ud800' holds half a character"]),
+        ("rate: 2024-13-45", ["rate: must be a whole number, got '2024-13-45'"]),
+        ("rate: " + "x" * 5000, ["rate: must be a whole number, got 'xxxx", "xxx..."]),
+        ("name: " + "x" * 200, ["name: must be at most 128 characters"]),
+    ],
+)
+def test_yaml_beyond_the_limits_is_one_short_line(read, line, expected):
+    base = BASE if not line.startswith("name") else BASE.partition("\n")[2]
+    message = refused(read, base + line)
+    assert len(message) < 500 and all(part in message for part in expected), message
+
+
+def test_a_text_beyond_the_limit_is_not_parsed(read):
+    assert "at most 500000" in refused(read, BASE + "#" * 500_001)
+
+
+def test_a_date_is_text_and_an_alias_may_be_used(read):
+    config = read(BASE + "drop: &left [2024-01-01]\nsplit: {holdout: *left}\n")
+    assert config.drop == config.split.holdout == ["2024-01-01"]
+
+
+def test_what_is_dumped_is_read_back():
+    content = {"merge": {"1e5": "2024-01-01"}, "drop": ["é", "no", "1"], "rate": 1e-5, "a": [[1], [2]], "b": None}
+    content["again"] = content["drop"]
+    assert configs.parse_yaml(configs.dump_yaml(content), "dump") == content
+
+
+def test_a_checkpoints_config_is_read_within_the_limits(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(f"{BOMB}\nname: *a39\n")
+    config = configs.check(yaml.safe_load(BASE), "base")
+    with pytest.raises(ConfigError, match="more than 20000 values"):
+        configs.changed_keys(path, config)
+    path.unlink()
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        configs.read_mapping(path)
+
+
+def test_a_seed_beyond_what_libraries_take_is_refused(read):
+    assert read(BASE + "seed: 2147483647").seed == 2**31 - 1
+    assert "seed: must be less than or equal to 2147483647" in refused(read, BASE + "seed: 4294967296")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_refused_from_python_too(value):
+    raw = yaml.safe_load(BASE)
+    with pytest.raises(ConfigError, match="C must be float, got"):
+        configs.check(raw | {"model": {"name": "svm", "C": value}}, "raw")
+    with pytest.raises(ConfigError, match="must be a finite number"):
+        configs.check(raw | {"train": {"learning_rate": value}}, "raw")

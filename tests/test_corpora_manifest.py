@@ -93,3 +93,25 @@ def test_what_is_no_table_is_one_line(root, file, content, message):
     with pytest.raises(DataError, match=message) as error:
         read(root, file)
     assert "\n" not in str(error.value)
+
+
+def test_a_table_names_no_file_outside_its_root_unless_the_config_lists_the_folder(root):
+    inside = root / "in"
+    inside.mkdir()
+    (root / "a").rename(inside / "a")
+    lines = ["path,emotion", "../b/three.wav,sad", f"{root}/b/one.wav,sad", "../../etc/passwd,sad"]
+    (inside / "t.csv").write_text("\n".join([*lines, f"{inside}/a/two.flac,sad"]))
+    found, rejected = read(inside)
+    assert [u.path for u in found] == [inside / "a/one.wav", inside / "a/two.flac"]  # the first by its name
+    assert sum("lies outside root" in r.reason for r in rejected) == 2
+    found, rejected = read(inside, also=["../b"])
+    names = {u.path.relative_to(root).as_posix() for u in found}
+    assert names == {"b/three.wav", "b/one.wav", "in/a/two.flac"}
+    assert [r.path.name for r in rejected if "lies outside root" in r.reason] == ["passwd"]
+    assert not any(".." in u.id for u in found)  # files are named by it
+
+
+def test_a_name_that_is_too_long_is_rejected(root):
+    (root / "t.csv").write_text(f"path,emotion\na/one.wav,sad\n{'x' * 300}.wav,sad\n{'y' * 300},sad\n")
+    found, rejected = read(root)
+    assert len(found) == 1 and [r.reason for r in rejected] == ["no such file"] * 2

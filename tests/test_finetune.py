@@ -70,6 +70,15 @@ def test_mistakes_are_named(options, message):
         fitted(dataset("frames"), **options)
 
 
+def test_a_cut_file_of_weights_is_one_line(checkpoint, tmp_path):
+    content = (checkpoint[0] / "model.keras").read_bytes()
+    for damaged in (content[: len(content) // 2], b"", b"PK\x03\x04" * 30):
+        (tmp_path / "model.keras").write_bytes(damaged)
+        with pytest.raises(ConfigError, match=r"model\.keras: damaged, or no network of this project \(") as caught:
+            fitted(dataset("frames"), init=str(tmp_path))
+        assert "\n" not in str(caught.value)
+
+
 def test_shapes_that_do_not_match_are_named(checkpoint):
     with pytest.raises(ConfigError, match=r"init: layer lstm has weights \[\(5, 512\).* here and \[\(8, 512\)"):
         fitted(dataset("frames", dims=5), init=str(checkpoint[0]))

@@ -256,7 +256,9 @@ def test_the_card_says_what_else_a_model_was_trained_on_and_how_many_graphs_it_i
     change(copy, protocol=read(copy).metrics["protocol"] | {"init": "a_source"})
     path = copy / "model.json"
     card = json.loads(path.read_text(encoding="utf8"))
-    path.write_text(json.dumps(card | {"members": [card, card]}), encoding="utf8")
+    path.write_text(
+        json.dumps(card | {"members": [card, card], "combination": {"weights": [0.5, 0.5]}}), encoding="utf8"
+    )
     text = model_card.text(read(copy))
     assert "began with the weights of a_source" in text and "2 ONNX graphs, joined" in text
 

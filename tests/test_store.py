@@ -219,3 +219,49 @@ def test_three_processes_write_and_merge_at_once(tmp_path):
     keys = keys_of(30)
     expected = np.stack([clips_of([k], frames=False, seed=i)[k] for i, k in enumerate(keys)])
     assert np.array_equal(opened.read(keys), expected) and len(list(opened.folder.glob("*.arrow"))) == 1
+
+
+@pytest.mark.parametrize("frames", [False, True])
+def test_no_flipped_bit_gives_other_features(tmp_path, frames):
+    """Every bit that is flipped is noticed, or makes no difference to what is read."""
+    keys = keys_of(5)
+    clips = clips_of(keys, frames=frames)
+    FeatureStore(tmp_path, recipe(frames=frames)).write("demo", clips, NAMES)
+    path = next(tmp_path.glob("*/*.arrow"))
+    whole = path.read_bytes()
+    for bit in np.random.default_rng(0).choice(8 * len(whole), 100, replace=False):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << (bit % 8)
+        path.write_bytes(damaged)
+        with pytest.raises((DataError, KeyError)) as caught:  # KeyError: the key was hit, the clip is extracted again
+            FeatureStore(tmp_path, recipe(frames=frames)).read(keys)
+        if caught.type is DataError:
+            assert "; remove it and run preprocess.py again" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_damage_is_not_merged_into_a_segment_with_a_checksum_of_its_own(tmp_path):
+    keys = keys_of(4)
+    clips = clips_of(keys, frames=False)
+    writer = FeatureStore(tmp_path, recipe())
+    writer.write("demo", {k: clips[k] for k in keys[:2]}, NAMES)
+    path = next(writer.folder.glob("*.arrow"))
+    writer.write("demo", {k: clips[k] for k in keys[2:]}, NAMES)
+    content = path.read_bytes()
+    value = clips[keys[0]][0].tobytes()
+    path.write_bytes(content.replace(value, b"\0\0\0\0"))
+    with pytest.raises(DataError, match="its content does not have the checksum in its name"):
+        FeatureStore(tmp_path, recipe()).compact("demo")
+    assert len(list(writer.folder.glob("*.arrow"))) == 2
+
+
+def test_a_segment_without_a_checksum_is_read(tmp_path):
+    keys = keys_of(4)
+    clips = clips_of(keys, frames=False)
+    FeatureStore(tmp_path, recipe()).write("demo", clips, NAMES)
+    path = next(tmp_path.glob("*/*.arrow"))
+    path.rename(path.with_stem(path.stem[:-8]))  # as older versions named it
+    older = FeatureStore(tmp_path, recipe())
+    assert np.array_equal(older.read(keys), np.stack([clips[k] for k in keys]))
+    older.write("demo", clips_of(keys_of(1, seed=9), frames=False), NAMES)
+    older.compact("demo")
+    assert len(list(older.folder.glob("*.arrow"))) == 1 and older.has(keys).all()

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from utils.errors import UserError
+from utils.foreign_text import printable
 from utils.plugins import ROOT
 
-USERS_ERRORS = (  # a folder given in an option that cannot be written to, a full disk
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOSPC,
+USERS_ERRORS = (  # a folder given in an option that cannot be written to, a name that is too long, a full disk
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOSPC, errno.EDQUOT,
+    errno.ENAMETOOLONG, errno.ELOOP, errno.EFBIG,
 )  # fmt: skip
 
 
@@ -101,6 +103,16 @@ def command(script: str, options: argparse.Namespace, **changed: Sequence) -> st
     return shlex.join(parts)
 
 
+def say(text: str) -> None:
+    """Print what a command found; labels and file names in it cannot command the terminal."""
+    print(printable(text), flush=True)
+
+
+def fail(error: object) -> None:
+    """Print an error as one line on stderr."""
+    print(f"error: {printable(' '.join(str(error).split()))}", file=sys.stderr, flush=True)
+
+
 def run(main: Callable[[Sequence[str] | None], int]) -> None:
     """Call a script's main and exit with its status; a user's error is one line on stderr and status 2."""
     for stream in (sys.stdout, sys.stderr):
@@ -108,7 +120,7 @@ def run(main: Callable[[Sequence[str] | None], int]) -> None:
     try:
         sys.exit(main(None))
     except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        fail(error)
         sys.exit(2)
     except BrokenPipeError:  # the reader of a pipe has seen enough; nothing is left to flush to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -117,7 +129,7 @@ def run(main: Callable[[Sequence[str] | None], int]) -> None:
         if error.errno not in USERS_ERRORS:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror}", file=sys.stderr)
+        fail(f"{where}{error.strerror}")
         sys.exit(2)
     except KeyboardInterrupt:
         print("stopped; what was finished is kept", file=sys.stderr)

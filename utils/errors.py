@@ -29,3 +29,13 @@ def reason_of(error: Exception, file: object) -> str:
 def library_words(error: Exception) -> str:
     """Return what an exception of a library is and says, in one line."""
     return " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
+
+
+def short(value: object, longest: int = 100) -> str:
+    """Return ``repr(value)`` for a message, cut to ``longest`` characters.
+
+    >>> short("x" * 1000, 12)
+    "'xxxxxxxx..."
+    """
+    text = repr(value)
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

@@ -88,7 +88,7 @@ def _bring(files: Sequence[Mapping[str, str]], staging: Path, mirror: str, wait:
     ``names`` (a pattern), ``each`` (an address with {} for a name) and ``to`` (a folder) the file is a list of others;
     with ``dataverse`` (an address with {} for a number) it is the description of a data set in a Dataverse.
     """
-    tree = staging / "tree"
+    tree, archives = staging / "tree", []
     with requests.Session() as session:
         for about in files:
             url = mirrored(about["url"], mirror)
@@ -99,22 +99,25 @@ def _bring(files: Sequence[Mapping[str, str]], staging: Path, mirror: str, wait:
                 size = bars.in_mb(report)
                 fetch(url, path, session=session, md5=about.get("md5", ""), report=size, wait=wait)
             if is_archive:
-                _unpack(path, tree)
+                archives.append(path)
+                _unpack(path, tree, archives)
             elif listed := list(_listed(about, path, tree, mirror)):
                 with bars.progress(path.name, "files") as report:
                     _bring_all(listed, session, report, wait)
     for inner in sorted(path for path in tree.rglob("*") if path.name.endswith(SUFFIXES)):  # MELD's are
-        _unpack(inner, inner.parent)
+        _unpack(inner, inner.parent, archives)
         inner.unlink()
 
 
-def _unpack(archive: Path, tree: Path) -> None:
+def _unpack(archive: Path, tree: Path, fetched: Sequence[Path]) -> None:
+    """Unpack an archive; if it is damaged, remove all that were fetched, of which it may be a part."""
     try:
         unpack(archive, tree)
     except NoRoom:
         raise
     except DataError:
-        archive.unlink()  # so that the next run fetches another
+        for path in (archive, *fetched):
+            path.unlink(missing_ok=True)  # so that the next run fetches another
         raise
 
 

@@ -1,6 +1,5 @@
 """Finished runs as their files tell them; nothing is computed again and no model is loaded."""
 
-import csv
 import hashlib
 import json
 from collections.abc import Mapping
@@ -8,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from prediction.card import REMEDY, read_card
 from utils import config as configs
+from utils import foreign_text
 from utils.config import Config
-from utils.errors import ConfigError
+from utils.errors import ConfigError, short
 from utils.plugins import licences
 
 
@@ -47,7 +46,7 @@ class Finished:
         if not path.is_file():
             return []
         with path.open(newline="", encoding="utf8") as file:
-            return list(csv.DictReader(file))
+            return list(foreign_text.read_records(file))
 
     def evaluations(self) -> list[tuple[Path, dict[str, Any]]]:
         """Return folder and metrics of each evaluation on other clips."""
@@ -64,8 +63,18 @@ def read(folder: Path) -> Finished:
     for name in ("metrics.json", "model.json", "config.yaml"):
         if not (folder / name).is_file():
             raise ConfigError(f"{folder}: no {name} in it. Give a folder that train.py wrote, checkpoints/NAME.")
-    metrics, card = (json.loads((folder / name).read_text(encoding="utf8")) for name in ("metrics.json", "model.json"))
-    return Finished(folder, metrics, card, yaml.safe_load((folder / "config.yaml").read_text(encoding="utf8")))
+    return Finished(folder, _metrics(folder), read_card(folder), configs.read_mapping(folder / "config.yaml"))
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    path = folder / "metrics.json"
+    try:
+        metrics = json.loads(path.read_text(encoding="utf8"))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: damaged, no JSON ({short(str(error))}). {REMEDY}") from error
+    if not isinstance(metrics, dict):
+        raise ConfigError(f"{path}: damaged, it must be a mapping, got {short(metrics)}. {REMEDY}")
+    return metrics
 
 
 @dataclass(frozen=True)
@@ -101,9 +110,7 @@ def member(folder: Path) -> Member:
     Raises:
         ConfigError: a config that this version does not read.
     """
-    path = folder / "config.yaml"
-    config = configs.check(yaml.safe_load(path.read_text(encoding="utf8")), str(path))
-    return Member(folder, config, json.loads((folder / "model.json").read_text(encoding="utf8")))
+    return Member(folder, configs.read(folder / "config.yaml"), read_card(folder))
 
 
 def member_verdicts(checkpoints: Path, config: Config) -> dict[str, str]:

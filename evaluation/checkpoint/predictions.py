@@ -1,6 +1,5 @@
 """predictions.csv: the out-of-fold probabilities of a run, one row per tested clip."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from evaluation.checkpoint import tables
 from evaluation.checkpoint.outcome import Outcome
+from utils import foreign_text
 from utils.dataset import Dataset
 
 FILE = "predictions.csv"
@@ -53,7 +53,7 @@ def write(folder: Path, header: Sequence[str], table: Sequence[Sequence]) -> Non
 def read(folder: Path) -> Predictions:
     """Return the out-of-fold predictions of a finished run."""
     with (folder / FILE).open(newline="", encoding="utf8") as file:
-        table = list(csv.DictReader(file))
+        table = list(foreign_text.read_records(file))
     words = (np.array([row[key] for row in table]) for key in ("id", "speaker", "truth", "predicted"))
     fold = np.array([int(row["fold"]) - 1 for row in table])
     return Predictions(*words, fold, np.array([[float(row[key]) for key in row if key[:2] == "p_"] for row in table]))

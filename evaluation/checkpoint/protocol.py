@@ -1,6 +1,5 @@
 """The protocol of a score: who was tested by what. It stands in metrics.json, and in words wherever a score does."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from evaluation.leakage import training_set
 from evaluation.splits.folds import Fold
 from evaluation.splits.groups import corpus_of
+from prediction.card import read_card
 from utils.config import Config
 from utils.dataset import Dataset
 
@@ -167,7 +167,7 @@ def of_run(data: Dataset, config: Config, folds: Sequence[Fold], *, validation: 
     known: dict[str, Any] = {"tuned": bool(config.tuned)}
     protocol = of_folds(data, config.split.model_dump(), folds, validation=validation)
     if config.init:
-        card = json.loads((Path(config.init) / "model.json").read_text(encoding="utf8"))
+        card = read_card(Path(config.init), ("name",))
         shared = training_set.corpora(Path(config.init), card) & set(data.facts["corpus"].tolist())
         known |= {"init": card["name"], "speaker_disjoint": protocol.speaker_disjoint and not shared}
     return replace(protocol, **known | notes)

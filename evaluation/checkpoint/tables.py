@@ -1,11 +1,11 @@
 """metrics.json as tables: one tidy CSV, and a workbook with a sheet for each thing one looks up."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evaluation.scores import glossary
+from utils import foreign_text
 
 Row = Sequence[Any]
 WIDEST = 44  # letters of a column
@@ -59,8 +59,8 @@ def _number(value: Any) -> bool:
 
 def write_csv(path: Path, header: Row, rows: Sequence[Row]) -> None:
     """Write one table."""
-    with path.open("w", newline="", encoding="utf8") as file:
-        writer = csv.writer(file)
+    with path.open("w", newline="", encoding="utf8", errors="backslashreplace") as file:  # a name need not be text
+        writer = foreign_text.Writer(file)
         writer.writerow(header)
         writer.writerows(rows)
 
@@ -107,14 +107,15 @@ def _sheet(book: Any, title: str, header: Row, rows: Sequence[Row]) -> None:
     from openpyxl.utils import get_column_letter
 
     sheet = book.create_sheet(title)
-    sheet.append(list(header))
-    for row in rows:
-        sheet.append(list(row))
+    for row in (header, *rows):
+        sheet.append([foreign_text.printable(value) if isinstance(value, str) else value for value in row])
     for number, column in enumerate(sheet.iter_cols(), 1):
         column[0].font = Font(bold=True)
         words = [f"{cell.value:.4f}" if isinstance(cell.value, float) else str(cell.value or "") for cell in column]
         sheet.column_dimensions[get_column_letter(number)].width = min(WIDEST, max(map(len, words)) + 2)
-        for cell in column[1:]:
+        for cell in column:
+            if cell.data_type == "f":  # text that begins with "=": a label, not a formula
+                cell.data_type, cell.quotePrefix = "s", True
             if isinstance(cell.value, float):
                 cell.number_format = "0.0000"
     sheet.freeze_panes = "B2"

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import yaml
 
 from evaluation.checkpoint import analysis, finished, model_json, predictions, protocol
 from evaluation.checkpoint.metrics_json import holdout_scores, scores
@@ -20,6 +19,7 @@ from evaluation.leakage import record, rules, training_set
 from evaluation.scores import conformal, speaker_emotions
 from evaluation.splits.folds import holdout
 from models.common import EmotionModel
+from utils import config as configs
 from utils import plots
 from utils.config import Config
 from utils.dataset import Dataset
@@ -63,7 +63,7 @@ def write(
     verdicts = finished.member_verdicts(folder.parent, config)
     scored["audit"] = rules.judge(pa.concat_tables(tables), config, members=verdicts)
     model.save(aside)
-    (aside / "config.yaml").write_text(yaml.safe_dump(config.model_dump(), sort_keys=False), encoding="utf8")
+    (aside / "config.yaml").write_text(configs.dump_yaml(config.model_dump()), encoding="utf8")
     _write_json(aside / "model.json", model_json.card(config, data, model, scored, fingerprint))
     training_set.write(aside, config, data)
     _write_scores(aside, config, data, outcome, scored)
@@ -94,7 +94,7 @@ def write_evaluation(
     """
     aside = _empty_folder_beside(folder)
     clips = {key: value for key, value in config.model_dump().items() if key in TESTED}
-    (aside / "config.yaml").write_text(yaml.safe_dump(clips, sort_keys=False), encoding="utf8")
+    (aside / "config.yaml").write_text(configs.dump_yaml(clips), encoding="utf8")
     named = config.model_copy(update={"name": name})
     scored = scores(data, named, outcome, protocol)
     scored["conformal"] = conformal.with_thresholds(data.truth, outcome.probabilities, data.speakers, thresholds)

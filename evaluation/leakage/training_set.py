@@ -1,6 +1,5 @@
 """training.csv: the clips that a shipped model learned from, by which an evaluation knows its unseen speakers."""
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from evaluation.splits.folds import holdout
 from evaluation.splits.groups import corpus_of
+from utils import foreign_text
 from utils.config import Config
 from utils.dataset import Dataset
 
@@ -28,7 +28,7 @@ def write(folder: Path, config: Config, data: Dataset) -> None:
         if (source / "training.csv").is_file():
             rows += zip(*_read(source), strict=True)
     with (folder / "training.csv").open("w", newline="", encoding="utf8") as file:
-        writer = csv.writer(file)
+        writer = foreign_text.Writer(file)
         writer.writerow(COLUMNS)
         writer.writerows(dict.fromkeys(rows))
 
@@ -68,7 +68,7 @@ def shared(folder: Path, card: Mapping[str, Any], data: Dataset) -> dict[str, An
 def _read(folder: Path) -> list[np.ndarray]:
     """Id, speaker and digest of every clip learned from, (n,) each."""
     with (folder / "training.csv").open(newline="", encoding="utf8") as file:
-        rows = list(csv.DictReader(file))
+        rows = list(foreign_text.read_records(file))
     return [np.array([row[name] for row in rows], dtype=str) for name in COLUMNS]
 
 

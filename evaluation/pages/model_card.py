@@ -1,6 +1,7 @@
 """MODEL_CARD.md: what a model is, for whom it works, what it is not for (Mitchell et al. 2019, arXiv 1810.03993)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from evaluation.checkpoint.finished import Finished
@@ -8,6 +9,7 @@ from evaluation.checkpoint.metrics_json import uar_text
 from evaluation.checkpoint.protocol import read as read_protocol
 from evaluation.pages import html
 from evaluation.scores import guessing, selective, speaker_emotions
+from utils.foreign_text import markdown
 
 INTENDED = (
     "Research and teaching on speech emotion recognition, and comparing models on the same clips and folds.",
@@ -104,10 +106,11 @@ def limits(run: Finished) -> list[str]:
 
 
 def text(run: Finished) -> str:
-    """Return the model card in Markdown."""
+    """Return the model card in Markdown; labels and names of other people's files are plain text in it."""
+    run = replace(run, metrics=markdown(run.metrics), card=markdown(run.card), config=markdown(run.config))
     metrics = run.metrics
     evaluations = [
-        (folder.name, uar_text(other), read_protocol(other["protocol"]).describe())
+        (markdown(folder.name), uar_text(other), read_protocol(other["protocol"]).describe())
         for folder, other in run.evaluations()
     ]
     return html.environment.get_template("model_card.md.jinja").render(

@@ -10,8 +10,10 @@ from pathlib import Path
 from evaluation.checkpoint import finished
 from evaluation.checkpoint.finished import Finished
 from evaluation.pages import html, model_card, sections
+from utils.whole_file import write_text
 
 FILE, CARD = "report.html", "MODEL_CARD.md"
+SPREAD = 60.0  # seconds between the files of one run, which git and copies write in any order
 
 
 def page(run: Finished, *, audio: bool = True) -> str:
@@ -51,9 +53,18 @@ def write(folder: Path, *, audio: bool = True) -> Path:
         ConfigError: no finished run.
     """
     run = finished.read(folder)
-    (folder / CARD).write_text(model_card.text(run), encoding="utf8")
-    (folder / FILE).write_text(page(run, audio=audio), encoding="utf8")
+    write_text(folder / CARD, model_card.text(run))
+    write_text(folder / FILE, page(run, audio=audio))
     return folder / FILE
+
+
+def lacking(folder: Path) -> bool:
+    """Return whether a finished run has no report or model card, or one from before its metrics."""
+    files = [folder / CARD, folder / FILE]
+    if not all(file.is_file() for file in files):
+        return True
+    written = min(file.stat().st_mtime for file in files)
+    return (folder / "metrics.json").stat().st_mtime - written > SPREAD
 
 
 def refresh(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """Runs side by side: one row per run, and the paired difference of each run to the first."""
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from evaluation.checkpoint import protocol
 from evaluation.checkpoint.predictions import Predictions
 from evaluation.scores import guessing
 from evaluation.scores.significance import FEWEST, Difference, holm, mcnemar, uar_difference
-from utils import plots
+from utils import foreign_text, plots
 from utils.plots.comparison import comparison as comparison_plot
 from utils.text_table import text_table
 
@@ -135,9 +134,7 @@ def write(rows: Sequence[Row], path: Path) -> None:
         path: of the CSV file; the picture has the suffix .png.
     """
     with path.open("w", newline="", encoding="utf8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+        foreign_text.write_records(file, COLUMNS, rows)
     runs = [row for row in rows if not row["seeds"]]
     title = f"{runs[0]['n_clips']} clips, {runs[0]['n_speakers']} speakers, {', '.join(_protocols(runs))}"
     plots.save(comparison_plot(runs, title=title), path.with_suffix(".png"))

@@ -1,6 +1,5 @@
 """The results of ``evaluation.studies.cross_corpus`` as files and as a text: ``NAME_matrix/matrix.*``."""
 
-import csv
 import json
 import shutil
 import textwrap
@@ -18,7 +17,7 @@ from evaluation.training.plan import Settings
 from evaluation.training.run import Say
 from evaluation.training.runs import Run
 from evaluation.training.workspace import Workspace, locked
-from utils import bars, plots
+from utils import bars, foreign_text, plots
 from utils.config import Config
 from utils.errors import ConfigError
 from utils.plots.matrix import uar_matrix
@@ -68,9 +67,7 @@ def write(
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "matrix.csv").open("w", newline="", encoding="utf8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(cells)
+        foreign_text.write_records(file, COLUMNS, cells)
     matrix = Matrix(
         name=config.name, labels=list(labels), limit=limit, tuned=bool(config.tuned), cells=list(cells), key=key
     )

@@ -3,7 +3,6 @@
 Many published figures are of the first kind, whether they say so or not. Users get the second or the third.
 """
 
-import csv
 import json
 import textwrap
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from evaluation.training.runs import run_of
 from extract_feats.cache import read
 from models.usage import Clips
 from prediction.predictor import Predictor
-from utils import cli
+from utils import cli, foreign_text
 from utils import config as configs
 from utils.config import Config, Split
 from utils.dataset import Dataset, Frames
@@ -200,9 +199,7 @@ def _verdict(training: Clips, part: Dataset) -> str:
 def write(rows: Sequence[Row], path: Path) -> None:
     """Write the table as CSV."""
     with path.open("w", newline="", encoding="utf8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+        foreign_text.write_records(file, COLUMNS, (asdict(row) for row in rows))
 
 
 def lines(rows: Sequence[Row], labels: Sequence[str]) -> list[str]:

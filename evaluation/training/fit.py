@@ -13,7 +13,7 @@ from models.common import EmotionModel, Report
 from utils import plugins
 from utils.config import Config
 from utils.dataset import Dataset, Frames
-from utils.errors import ConfigError
+from utils.errors import ConfigError, DataError
 
 
 def fingerprint(data: Dataset, start: str = "") -> str:
@@ -41,7 +41,8 @@ def check(data: Dataset, config: Config) -> None:
     """Refuse what cannot be learned.
 
     Raises:
-        ConfigError: fewer than two classes, or speaker normalisation where speakers are not known.
+        ConfigError: fewer than two classes, speaker normalisation where speakers are not known, arguments that an
+            estimator does not take, or features that are not finite.
     """
     if len(data.labels) < 2:
         raise ConfigError(
@@ -54,6 +55,25 @@ def check(data: Dataset, config: Config) -> None:
             f"{config.name}: normalise: speaker, but {unknown} of {len(data)} clips have no speaker. "
             r"Give the folders corpus a pattern, speaker: '^(\w+?)_', or use normalise: global."
         )
+    if config.members:  # an ensemble's were checked by their own runs
+        return
+    if not is_network(config.model):
+        from models.estimator_check import check_estimator
+
+        check_estimator(config.model)
+    _need_finite(data, config)
+
+
+def _need_finite(data: Dataset, config: Config) -> None:
+    """Refuse features that are not finite; caches of older versions can hold some."""
+    for features in (data.features, *data.variants):
+        bad = [row for row, clip in enumerate(features) if not np.isfinite(clip).all()]
+        if bad:
+            others = f" and of {len(bad) - 1} more clips" if len(bad) > 1 else ""
+            raise ConfigError(
+                f"{config.name}: the {config.features['name']} features of {data.ids[bad[0]]}{others} are not finite. "
+                "Mend or remove the recordings, remove the recipe's folder from the cache and run preprocess.py again."
+            )
 
 
 def check_network_keys(config: Config, frames: bool) -> None:
@@ -114,12 +134,31 @@ def fit(
     if copies:
         model.usage.add("copies", copies)
     if model.file != "model.keras":
-        return model.fit(data, copies=copies)
+        return _fitted(model, data, copies, config)
     train = config.train if epochs is None else config.train.model_copy(update={"epochs": epochs})
     return model.fit(
         data, validation, copies=copies, train=train, augment=config.augmentation(audio=False), init=config.init,
         freeze=config.freeze, state=state, report=report,
     )  # fmt: skip
+
+
+def _fitted(model: EmotionModel, data: Dataset, copies: Dataset | None, config: Config) -> EmotionModel:
+    """Return a fitted estimator; what scikit-learn refuses, such as too few clips, is said in one line.
+
+    Raises:
+        DataError: the training part cannot be learned from.
+    """
+    try:
+        model.fit(data, copies=copies)
+        model.probabilities(data.features[:1])  # nearest neighbours refuse too few clips only when they are asked
+    except ValueError as error:
+        counts = np.bincount(data.truth, minlength=len(data.labels))
+        listed = ", ".join(f"{label} {count}" for label, count in zip(data.labels, counts, strict=True))
+        raise DataError(
+            f"{config.name}: model {config.model['name']} cannot learn from a training part of {len(data)} clips "
+            f"({listed}): {' '.join(str(error).split())[:200]} Give more clips per class, or another model."
+        ) from error
+    return model
 
 
 def fit_fold(

@@ -14,8 +14,9 @@ from evaluation.pages import report as pages
 from evaluation.training import event_files
 from evaluation.training.plan import Settings
 from evaluation.training.runs import Run
-from evaluation.training.workspace import Workspace, locked
+from evaluation.training.workspace import Workspace, locked, work_of
 from models.common import Report
+from prediction.card import read_card
 from utils import bars
 from utils.config import changed_keys
 from utils.errors import ConfigError
@@ -40,6 +41,7 @@ def run_all(runs: Sequence[Run], settings: Settings, say: Say) -> None:
         if settings.overwrite or not is_finished(run, settings.limit, {other.config.name for other in unfinished}):
             unfinished.append(run)
         else:
+            complete(run.folder)
             say(f"{run.config.name}: already trained, {run.folder}")
     for run in unfinished:
         train(run, settings, say)
@@ -58,7 +60,7 @@ def is_finished(run: Run, limit: int | None, unfinished: set[str]) -> bool:
     """
     if not (run.folder / "model.json").exists():
         return False
-    card = json.loads((run.folder / "model.json").read_text(encoding="utf8"))
+    card = read_card(run.folder, ("protocol", "fingerprint"))
     changed = changed_keys(run.folder / "config.yaml", run.config)
     changed += ["--limit"] if card["protocol"].get("limit") != limit else []
     changed = changed or run.changed_members(card, unfinished)
@@ -85,13 +87,31 @@ def train(run: Run, settings: Settings, say: Say) -> dict[str, Any]:
             model = run.ship(outcome, workspace)
             outcome.seconds += time.monotonic() - started
             metrics = write.write(run.folder, run.config, run.data, outcome, model, fingerprint, limit=settings.limit)
-        if events.is_dir():  # closed by now; the folder of the checkpoint has been replaced as a whole
-            shutil.move(events, run.folder / "tensorboard")
-        shutil.rmtree(work)
-        pages.write(run.folder)
+        _hand_over(work, run.folder)
     say(text(metrics))
     say(f"\n{run.folder}:\n  model, metrics, plots; read {pages.FILE} and {pages.CARD}\n")
     return metrics
+
+
+def complete(folder: Path) -> None:
+    """Do what is left to do for a checkpoint whose training was killed after the checkpoint was written.
+
+    Raises:
+        ConfigError: another process is working on it.
+    """
+    if pages.lacking(folder) or work_of(folder).is_dir():
+        with locked(folder) as work:
+            _hand_over(work, folder)
+
+
+def _hand_over(work: Path, folder: Path) -> None:
+    """Move what a checkpoint gets of the unfinished work, remove the rest, and write its report and its card."""
+    events = work / "tensorboard"
+    if events.is_dir():  # closed by now; the folder of the checkpoint has been replaced as a whole
+        shutil.move(events, folder / "tensorboard")
+    if work.is_dir():
+        shutil.rmtree(work)
+    pages.write(folder)
 
 
 @contextmanager

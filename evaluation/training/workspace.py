@@ -92,14 +92,23 @@ class Workspace:
         return self.folder / f"{name}.parquet"
 
 
+def work_of(checkpoint: Path) -> Path:
+    """Return the folder for the unfinished work of a checkpoint; it need not exist."""
+    return checkpoint.parent / ".work" / checkpoint.name
+
+
 @contextmanager
 def locked(checkpoint: Path) -> Iterator[Path]:
     """Yield the folder for the unfinished work of a checkpoint, while no other process has it.
 
     Raises:
-        ConfigError: another process has it.
+        ConfigError: another process has it, or something that is no folder lies where the checkpoint will.
     """
-    work = checkpoint.parent / ".work" / checkpoint.name
+    if not checkpoint.is_dir() and os.path.lexists(checkpoint):  # else noticed after the training
+        raise ConfigError(
+            f"{checkpoint}: is a file or a link to nothing, where the run's folder must lie. Move it away."
+        )
+    work = work_of(checkpoint)
     work.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(work.with_name(f"{work.name}.lock"))
     try:

@@ -1,6 +1,5 @@
 """What a search writes: the best config, a table of the trials, plots, and which figure to quote."""
 
-import csv
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -8,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import yaml
 from optuna.trial import FrozenTrial, TrialState
 
 from evaluation.tuning.search import Search
 from evaluation.tuning.space import Space, with_values
 from evaluation.tuning.study import WARMUP, finished
-from utils.config import Config
+from utils import foreign_text
+from utils.config import Config, dump_yaml
 from utils.errors import ConfigError
 from utils.plots import save
 from utils.plots.tuning import search_history, setting_importance
@@ -91,7 +90,7 @@ def write(study: optuna.Study, search: Search, out: Path, folder: Path, *, limit
 def _table(trials: Sequence[FrozenTrial], space: Space, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf8") as file:
-        writer = csv.writer(file)
+        writer = foreign_text.Writer(file)
         writer.writerow(["trial", "state", "uar", "seconds", *space.distributions])
         for trial in trials:
             values = space.values(trial.params)
@@ -128,6 +127,6 @@ def write_config(best: Config, out: Path, how: str) -> None:
     aside = out.with_name(f".{out.name}.{os.getpid()}.part")  # several processes may end at the same time
     official = best.split.by == "official"  # then the score is that of the test part, which no search uses
     content = best.model_copy(update={"tuned": False if official else best.split.holdout}).model_dump()
-    content = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    content = dump_yaml(content)
     aside.write_text(f"{FIRST_LINE}: {how}\n{content}", encoding="utf8")
     os.replace(aside, out)

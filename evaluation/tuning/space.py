@@ -92,11 +92,8 @@ def read_space(path: Path | str, base: Config) -> Space:
     if not path.is_file():
         known = sorted(p.stem for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
         raise ConfigError(f"{path}: no such space.{nearest(path.stem, known)} Examples: config/spaces/*.yaml.")
-    try:
-        raw = configs.parse_yaml(path.read_text(encoding="utf8"), str(path))
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
-    if not isinstance(raw, dict) or not raw:
+    raw = configs.read_mapping(path)
+    if not raw:
         raise ConfigError(f"{path}: holds no 'key: range' lines, e.g. model.C: {{low: 0.001, high: 100, log: true}}.")
     return parse(raw, base, str(path))
 

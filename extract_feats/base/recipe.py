@@ -12,7 +12,7 @@ import numpy as np
 from extract_feats.base.layout import Layout
 from utils import plugins
 from utils.audio.prepare import equalised
-from utils.errors import ConfigError
+from utils.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from augmentation.base.variants import Variant  # it imports pydantic, which prediction does not install
@@ -114,7 +114,7 @@ class Recipe:
         """Return the features (dims,) or (frames, dims) of one wave (n,) at this recipe's rate.
 
         Raises:
-            DataError: as the plug-in does.
+            DataError: as the plug-in does, or values that are not finite.
             ConfigError: the plug-in gives vectors where its layout says frames, or frames where it says a vector.
         """
         features = plugins.get("features", self.plugin).load().extract(wave, self.rate, **self.arguments)
@@ -122,6 +122,10 @@ class Recipe:
             kind = "frames (T, dims)" if self.layout.frames else "a vector (dims,)"
             raise ConfigError(
                 f"feature {self.plugin}: extract gives the shape {features.shape}, its layout says {kind}."
+            )
+        if not (finite := np.isfinite(features)).all():
+            raise DataError(
+                f"{np.size(finite) - finite.sum()} of {np.size(finite)} {self.plugin} features are not finite."
             )
         return features
 

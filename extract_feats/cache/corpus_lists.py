@@ -18,12 +18,15 @@ from corpora import Rejected, Utterance
 from extract_feats.base.recipe import Recipe
 from utils.audio.prepare import Sound
 from utils.config import Config
-from utils.errors import ConfigError
+from utils.errors import ConfigError, DataError
+
+LATER = ("also",)  # arguments that came later: at their default, lists written before them are found
 
 
 def corpus_folder(entry: Mapping, label: str, features: Path) -> Path:
     """Return where the clips of a corpus entry are listed; another root or argument is another folder."""
-    text = json.dumps(dict(entry), sort_keys=True)
+    stated = {key: value for key, value in entry.items() if key not in LATER or value is not None}
+    text = json.dumps(stated, sort_keys=True)
     return features / f"{label}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
 
 
@@ -36,7 +39,7 @@ def write_clips(utterances: Sequence[Utterance], root: Path, sounds: Mapping[Pat
     columns |= {field.name: [getattr(fact, field.name) for fact in facts] for field in fields(Sound)}
     table = pa.table(columns).replace_schema_metadata({"root": str(root.resolve())})
     part = folder / "clips.part"
-    pa.parquet.write_table(table, part)
+    pa.parquet.write_table(table, part, write_page_checksum=True)
     os.replace(part, folder / "clips.parquet")
 
 
@@ -78,8 +81,31 @@ def read_rejected(folder: Path) -> list[tuple[str, str, str]]:
     path = folder / "rejected.csv"
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf8") as file:
-        return [tuple(row) for row in csv.reader(file)][1:]
+    try:
+        with path.open(newline="", encoding="utf8") as file:
+            rows = [(place, recipe, reason) for place, recipe, reason in csv.reader(file)]
+    except (ValueError, csv.Error) as error:  # ValueError: not UTF-8, or other than three columns
+        raise DataError(f"{path}: damaged ({error}); remove it and run preprocess.py again.") from error
+    return rows[1:]
+
+
+def _table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a clips.parquet, its pages compared with their checksums; older files have none.
+
+    Raises:
+        DataError: it is damaged, or lacks what every version has written.
+    """
+    try:
+        table = pa.parquet.read_table(path, columns=columns, page_checksum_verification=True)
+        table.schema.metadata[b"root"].decode()
+        if lacking := [
+            name for name in columns or ("id", "path", "digest", "seconds") if name not in table.column_names
+        ]:
+            raise ValueError(f"no column {lacking[0]}")
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{path}: damaged ({reason}); remove it and run preprocess.py again.") from error
+    return table
 
 
 def _listed(entry: Mapping, features: Path) -> list[Path]:
@@ -96,7 +122,7 @@ def read_sounds(entries: Sequence[Mapping], features: Path) -> dict[str, Sound]:
     names = [field.name for field in fields(Sound)]
     sounds = {}
     for path in (listed[0] for entry in entries if (listed := _listed(entry, features))):
-        table = pa.parquet.read_table(path, columns=["id", *names])
+        table = _table(path, ["id", *names])
         rows = zip(*(table[name].to_pylist() for name in ("id", *names)), strict=True)
         sounds |= {identity: Sound(*facts) for identity, *facts in rows if facts[0]}
     return sounds
@@ -107,11 +133,12 @@ def read_clips(config: Config, entry: Mapping, features: Path, command: str) -> 
 
     Raises:
         ConfigError: nothing cached, or cached from another folder; says what to run.
+        DataError: a damaged list.
     """
     candidates = _listed(entry, features)
     if not candidates:
         raise ConfigError(f"{config.name}: no cached features for corpus {entry['name']!r}. Run: {command}")
-    table = pa.parquet.read_table(candidates[0])
+    table = _table(candidates[0])
     root = Path(config.data_folder(), Path(entry["root"]).expanduser())
     made_from = table.schema.metadata[b"root"].decode()
     if root.exists() and str(root.resolve()) != made_from:

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import astuple
 from pathlib import Path
 
@@ -14,13 +14,14 @@ from utils.errors import DataError
 
 _TABLE = """CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, reason TEXT,
     digest TEXT, seconds REAL, rate INTEGER, channels INTEGER, peak REAL, rms_db REAL, clipped REAL) WITHOUT ROWID"""
+LATEST = 2**63 - 1  # ns since 1970, in the year 2262: SQLite holds no later time
 _CHUNK = 10_000  # SQLite takes at most 32766 parameters
 
 
 def stamp(path: Path) -> tuple[int, int]:
     """Return size in bytes and modification time in ns; a change of either means a changed file."""
     status = os.stat(path)
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, max(-LATEST, min(status.st_mtime_ns, LATEST))
 
 
 class KnownFiles:
@@ -31,15 +32,27 @@ class KnownFiles:
 
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, timeout=60)
+        self._path = path
+        with self._damage():
+            self._connection = sqlite3.connect(path, timeout=60)
         try:
-            with FileLock(path.with_suffix(".lock")), self._connection:  # SQLite does not wait where two turn WAL on
-                self._connection.execute("PRAGMA journal_mode=WAL")
+            with self._damage(), FileLock(path.with_suffix(".lock")), self._connection:
+                self._connection.execute(
+                    "PRAGMA journal_mode=WAL"
+                )  # SQLite does not wait where two turn it on: the lock
                 self._connection.execute("PRAGMA synchronous=NORMAL")
                 self._connection.execute(_TABLE)
-        except sqlite3.DatabaseError as error:
+        except DataError:
             self._connection.close()
-            raise DataError(f"{path}: cannot be used: {error}. If damaged, it may be removed.") from error
+            raise
+
+    @contextmanager
+    def _damage(self) -> Iterator[None]:
+        """Name the file and the remedy in SQLite's errors."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise DataError(f"{self._path}: cannot be used: {error}. If damaged, it may be removed.") from error
 
     def __enter__(self) -> "KnownFiles":
         return self
@@ -65,8 +78,9 @@ class KnownFiles:
 
     def _rows(self, names: list[str]) -> Iterator[tuple]:
         query = f"SELECT * FROM files WHERE path IN ({','.join('?' * len(names))})"
-        with closing(self._connection.execute(query, names)) as rows:
-            yield from rows
+        with self._damage(), closing(self._connection.execute(query, names)) as rows:
+            found = rows.fetchall()
+        yield from found
 
     def record(self, results: Iterable[tuple[Path, tuple[int, int], Sound | str]]) -> None:
         """Store (path, its stamp before it was read, its Sound or the reason of refusal) of many files at once."""
@@ -77,5 +91,5 @@ class KnownFiles:
             else (str(path.absolute()), *stamped, "", *astuple(result))
             for path, stamped, result in results
         ]
-        with self._connection:
+        with self._damage(), self._connection:
             self._connection.executemany(f"INSERT OR REPLACE INTO files VALUES ({','.join('?' * 11)})", rows)

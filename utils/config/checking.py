@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from utils import plugins
 from utils.config import steps
 from utils.config.schema import COMPARED_KEYS, MEMBER_KEYS, Config
-from utils.errors import ConfigError
+from utils.errors import ConfigError, short
 
 EXAMPLES = {
     "features": "{name: opensmile, set: IS10}",
@@ -26,6 +26,7 @@ WANTED = {  # pydantic's types of error in a user's words
     "int_from_float": "a whole number",
     "float_type": "a number",
     "too_short": "at least one entry",
+    "string_too_long": "at most 128 characters",  # the name of a folder
     "string_pattern_mismatch": "letters, digits, '.', '_' and '-' only",
 }
 
@@ -69,7 +70,7 @@ def _features(config: Config) -> dict | None:
     """Return the complete section; None for an ensemble, whose members have features and training of their own."""
     if plugins.get("models", config.model["name"]).constants["INPUT"] == "members":
         if len(set(config.members)) < max(2, len(config.members)):
-            raise ConfigError(f"model.members: must be two or more different runs, got {config.members!r}.")
+            raise ConfigError(f"model.members: must be two or more different runs, got {short(config.members)}.")
         stated = [key for key in MEMBER_KEYS if getattr(config, key) != Config.model_fields[key].default]
         if stated:
             raise ConfigError(
@@ -85,7 +86,7 @@ def _features(config: Config) -> dict | None:
 def _corpus(entry: dict) -> dict:
     for key in ("name", "root"):
         if not isinstance(entry.get(key), str):
-            raise ConfigError(f"corpora: each needs '{key}', e.g. {EXAMPLES['corpora']}; got {entry!r}.")
+            raise ConfigError(f"corpora: each needs '{key}', e.g. {EXAMPLES['corpora']}; got {short(entry)}.")
     rest = {key: value for key, value in entry.items() if key != "root"}
     return {"name": entry["name"], "root": entry["root"], **plugins.arguments("corpora", rest)}
 
@@ -100,7 +101,7 @@ def _message(error: ValidationError, raw: dict) -> str:
     if first["type"] == "extra_forbidden":
         known = list(_fields(first["loc"][:-1]))
         hint = plugins.nearest(first["loc"][-1], known)
-        return f"{where!r} is not a known key.{hint} Known: {', '.join(known)}.{more}"
+        return f"{short(where)} is not a known key.{hint} Known: {', '.join(known)}.{more}"
     if first["type"] == "missing":
         return f"{where!r} must be given: {_meaning(first['loc'])}.{more}"
     path = _path(first["loc"], raw)
@@ -112,7 +113,7 @@ def _message(error: ValidationError, raw: dict) -> str:
     else:
         wanted = first["msg"].replace("Input should be", "must be")
     hint = plugins.nearest(first["input"], re.findall(r"'(\w+)'", wanted)) if first["type"] == "literal_error" else ""
-    return f"{where}: {wanted}{f', e.g. {example}' if example else ''}, got {first['input']!r}.{hint}{more}"
+    return f"{where}: {wanted}{f', e.g. {example}' if example else ''}, got {short(first['input'])}.{hint}{more}"
 
 
 def _path(location: tuple, raw: Any) -> list[str | int]:

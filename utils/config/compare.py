@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from utils.config.reading import read_mapping
 from utils.config.schema import Config
 
 
@@ -16,8 +15,11 @@ def changed_keys(path: Path, config: Config) -> list[str]:
     Args:
         path: the finished run's complete config, ``checkpoints/NAME/config.yaml``.
         config: of the new run.
+
+    Raises:
+        ConfigError: the finished run's config cannot be read.
     """
-    finished = yaml.safe_load(path.read_text(encoding="utf8"))
+    finished = read_mapping(path)
     return _differences(finished, json.loads(config.model_dump_json()), "")
 
 

@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from utils import plugins
 from utils.config import steps
+from utils.seeds import LARGEST_SEED
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Clip(_Section):
@@ -84,8 +85,8 @@ MEMBER_KEYS = ("rate", "clip", "features", "normalise", "augment", "balance", "t
 class Config(_Section):
     """A whole experiment."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="folder below checkpoints/")
-    seed: int = Field(1, ge=0, description="of folds, initial weights, order and noise")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128, description="folder below checkpoints/")
+    seed: int = Field(1, ge=0, le=LARGEST_SEED, description="of folds, initial weights, order and noise")
     rate: int = Field(16000, ge=4000, le=192000, description="Hz; every clip is resampled to it, mono")
     clip: Clip = Clip()
     corpora: list[PluginSection] = Field(min_length=1, description="{name, root, ...}; roots are below $SER_DATA")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from utils import plugins
-from utils.errors import ConfigError
+from utils.errors import ConfigError, short
 
 Step = Mapping[str, Any]  # {"name": plug-in, argument: value, ...}; on audio also "copies"
 
@@ -24,7 +24,7 @@ def complete(step: Step) -> dict[str, Any]:
         return {"name": step["name"], **plugins.arguments("augment", step)}
     where, copies = f"augmentation {step['name']}", step.get("copies", 1)
     if type(copies) is not int or copies < 1:
-        raise ConfigError(f"{where}: copies must be a whole number of at least 1, got {copies!r}.")
+        raise ConfigError(f"{where}: copies must be a whole number of at least 1, got {short(copies)}.")
     filled = plugins.arguments("augment", section(step))
     _refuse_features(filled, where)
     return {"name": step["name"], **filled, "copies": copies}

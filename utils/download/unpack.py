@@ -1,7 +1,10 @@
 """Archives of other people, unpacked with suspicion: nothing leaves the folder, nothing is larger than announced."""
 
+import errno
+import lzma
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -15,7 +18,11 @@ from utils.errors import DataError
 
 SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar")
 RATIO = 50  # compressed speech unpacks to 2 or 3 times its size; a bomb to thousands
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError)
+DAMAGED = (  # what the modules of the standard library raise
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError,
+    RuntimeError, ValueError, IndexError,
+)  # fmt: skip
+NO_PLACE = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)  # a member cannot lie where it says
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -44,6 +51,10 @@ def unpack(archive: Path, folder: Path) -> None:
                 raise DataError(f"{archive.name}: {member.name!r} is not of the size announced.")
     except DAMAGED as error:
         raise DataError(f"{archive.name}: damaged, or no archive ({' '.join(str(error).split())}).") from error
+    except OSError as error:
+        if error.errno is not None and error.errno not in NO_PLACE:  # the disk's, not that of gzip or bzip2
+            raise
+        raise DataError(f"{archive.name}: damaged, or no archive ({' '.join(str(error).split())[:200]}).") from error
 
 
 def inside(folder: Path, name: str, where: str) -> Path:
@@ -56,6 +67,12 @@ def inside(folder: Path, name: str, where: str) -> Path:
     if not parts or parts[0] == "/" or any(part == ".." or ":" in part for part in parts):
         raise DataError(f"{where}: {name!r} would lie outside the folder it is unpacked into.")
     return folder.joinpath(*parts)
+
+
+def _read_to_end(file: BinaryIO, most: int) -> None:
+    """Read what follows a tar's last member: only there gzip and the like compare their checksums."""
+    while most > 0 and (block := file.read(1 << 20)):
+        most -= len(block)
 
 
 class _Member(NamedTuple):
@@ -71,6 +88,7 @@ def _members(archive: Path) -> Iterator[_Member]:
             for member in tar:
                 if not member.isdir():
                     yield _Member(member.name, member.size, member.isreg(), partial(tar.extractfile, member))
+            _read_to_end(tar.fileobj, RATIO * archive.stat().st_size)
         return
     with zipfile.ZipFile(archive) as opened:
         for info in opened.infolist():

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from utils.errors import ConfigError
+from utils.errors import ConfigError, short
 from utils.plugins.annotations import Range, Section, type_of
 from utils.plugins.find import every, get, nearest, settings
 from utils.plugins.read import REQUIRED, Argument
@@ -27,7 +27,7 @@ def arguments(kind: str, section: Mapping[str, Any]) -> dict[str, Any]:
     for key in given:
         if key not in known:
             listed = ", ".join(known) or "it takes none"
-            raise ConfigError(f"{where}: {key!r} is not a known argument.{nearest(key, known)} Known: {listed}.")
+            raise ConfigError(f"{where}: {short(key)} is not a known argument.{nearest(key, known)} Known: {listed}.")
     filled = {}
     for key, argument in known.items():
         if key not in given and argument.default is REQUIRED:
@@ -45,23 +45,23 @@ def _checked(value: Any, argument: Argument, where: str) -> Any:
 
     types = type_of(argument.annotation)
     try:
-        return TypeAdapter(types).validate_python(value, strict=True)
+        return TypeAdapter(types, config={"allow_inf_nan": False}).validate_python(value, strict=True)
     except ValidationError as error:
         allowed = getattr(types, "__args__", ())
         hint = nearest(value, [a for a in allowed if isinstance(a, str)])
         wanted = argument.annotation.replace("Literal[", "one of [").replace("None", "null")
         wanted = wanted.replace("Range", "[low, high]").replace("Folder", "a folder's name")
-        raise ConfigError(f"{where} must be {wanted}, got {value!r}.{hint}") from error
+        raise ConfigError(f"{where} must be {wanted}, got {short(value)}.{hint}") from error
 
 
 def _check_range(given: Range, limits: tuple[float, float] | None, where: str) -> None:
     low, high = limits or (-math.inf, math.inf)
     if len(given) != 2 or not low <= given[0] <= given[1] <= high or not all(map(math.isfinite, given)):
         within = f" within {low:g} and {high:g}" if limits else ""
-        raise ConfigError(f"{where} must be [low, high]{within}, got {given!r}.")
+        raise ConfigError(f"{where} must be [low, high]{within}, got {short(given)}.")
 
 
 def _section(kind: str, part: Section, where: str) -> Section:
     if "name" not in part:
-        raise ConfigError(f"{where}: {part!r} has no name. Known: {', '.join(every(kind))}.")
+        raise ConfigError(f"{where}: {short(part)} has no name. Known: {', '.join(every(kind))}.")
     return {"name": part["name"], **arguments(kind, part)}

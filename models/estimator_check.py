@@ -22,6 +22,7 @@ def check_estimator(section: Mapping[str, Any]) -> None:
         estimator = plugins.call("models", section, "build")
         parts = [part for part in estimator.get_params(deep=True).values() if isinstance(part, BaseEstimator)]
         for part in (estimator, *parts):
-            part._validate_params()
+            if hasattr(part, "_parameter_constraints"):  # an estimator of the user's own need not state them
+                part._validate_params()
     except ValueError as error:
         raise ConfigError(f"model {section['name']}: {' '.join(str(error).split())}") from error

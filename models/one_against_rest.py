@@ -4,11 +4,13 @@ Rifkin & Klautau 2004, In defense of one-vs-all classification (JMLR 5). libsvm'
 classes, has few values to make probabilities of, and answers worse on RAVDESS (docs/results.md).
 """
 
-from typing import Literal
+from numbers import Real
+from typing import ClassVar, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.svm import SVC
+from sklearn.utils._param_validation import Interval, StrOptions
 
 Kernel = Literal["rbf", "linear", "poly", "sigmoid"]
 DEGREE = 3  # of the polynomial kernel
@@ -30,6 +32,13 @@ class OneAgainstRestSVC(ClassifierMixin, BaseEstimator):
         weights_: (m, C) float32 of the rows; of the linear kernel (dims, C), of the features themselves.
         intercept_: (C,) float32.
     """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "C": [Interval(Real, 0, None, closed="neither")],
+        "kernel": [StrOptions({"rbf", "linear", "poly", "sigmoid"})],
+        "gamma": [Interval(Real, 0, None, closed="neither"), StrOptions({"scale", "auto"})],
+        "class_weight": [StrOptions({"balanced"}), None],
+    }
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Distilled: frames of a small encoder of this project, trained to imitate Whisper's middle layers; or their mean.
 
-The encoder is in the repository, ``checkpoints/general/encoder.onnx``, and reads the log-mel spectrogram of
+The encoder is in the repository, ``pretrained/distilled/encoder.onnx``, and reads the log-mel spectrogram of
 ``extract_feats/logmel.py``: neither a download nor librosa or openSMILE is needed. ``python -m distillation`` trained
 it, on speech whose labels it did not read; encoder.json beside it lists which. It takes clips at an equal level,
 ``clip: {level: active, trim: adaptive}``. Frame i is centred on 40 ms * i.
@@ -25,7 +25,7 @@ VERSION = "1"
 
 
 def extract(
-    wave: np.ndarray, rate: int, *, model: str = "general", pool: Literal["frames", "stats", "mean"] = "mean"
+    wave: np.ndarray, rate: int, *, model: str = "distilled", pool: Literal["frames", "stats", "mean"] = "mean"
 ) -> np.ndarray:
     """Return (E,) float32, the mean over time of a mono wave (n,); or frames (T, E), T = ceil((1 + n // 160) / 4).
 
@@ -33,7 +33,7 @@ def extract(
 
     Args:
         rate: Hz, 16,000.
-        model: folder with ``encoder.onnx``: a name below ``checkpoints/``, or a path as $SER_PRETRAINED is searched.
+        model: folder with ``encoder.onnx``, absolute, below ``pretrained/`` here, or below $SER_PRETRAINED.
         pool: "frames" at 25 Hz, or statistics over them.
 
     Raises:
@@ -47,14 +47,14 @@ def extract(
     return frames if pool == "frames" else encoder.pooled(frames, pool)
 
 
-def layout(*, model: str = "general", pool: Literal["frames", "stats", "mean"] = "mean") -> Layout:
+def layout(*, model: str = "distilled", pool: Literal["frames", "stats", "mean"] = "mean") -> Layout:
     """Return the layout; the recipe holds what identifies the network, not where it lies."""
     digest = encoder.digest(_graph(model))
     grid = Grid(hop=40.0, start=0.0, unit="ms") if pool == "frames" else None
     return Layout(pool, pool == "frames", {"digest": digest, "pool": pool}, f"{VERSION} {digest}", grid)
 
 
-def names(rate: int, *, model: str = "general", pool: Literal["frames", "stats", "mean"] = "mean") -> list[str]:
+def names(rate: int, *, model: str = "distilled", pool: Literal["frames", "stats", "mean"] = "mean") -> list[str]:
     """Return e_0, e_1, ... or mean_0, ..., std_0, ...
 
     Raises:
@@ -65,7 +65,7 @@ def names(rate: int, *, model: str = "general", pool: Literal["frames", "stats",
 
 
 def _graph(model: str) -> Path:
-    tracked = ROOT / "checkpoints" / model / "encoder.onnx"
+    tracked = ROOT / "pretrained" / model / "encoder.onnx"
     return tracked if tracked.is_file() else encoder.located(f"{model}/encoder.onnx", _remedy)
 
 

@@ -156,7 +156,7 @@ def timeline(sound: MeasuredClip, models: Sequence[Model], asked: Asked, cache: 
         adapted = adapt and model in adaptable
         try:
             settings = replace(DEFAULT_SETTINGS, adapt=adapted, always_name=asked.always_name)  # else as --timeline
-            key = (sound.clip.key, model.key, adapted, asked.always_name)
+            key = (sound.clip.key, model.key, asked.always_name, adapted)
             document = cache.get(key, lambda m=model, s=settings: _timeline(sound, m, s))
         except DataError as error:
             st.error(text.refusal(sound.clip.name, " ".join(str(error).split())))

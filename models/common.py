@@ -80,6 +80,11 @@ class EmotionModel(ABC):
     file: ClassVar[str]  # the framework's own file in a checkpoint
     temperature_: float = 1.0
 
+    @property
+    def score_temperature(self) -> float:
+        """What the scores of an estimator are divided by; 1 for what is calibrated after all folds, as networks are."""
+        return 1.0
+
     def __init__(self, section: Mapping[str, Any], labels: Sequence[str], *, normalise: str = "global", seed: int = 0):
         self.section = dict(section)
         self.labels = tuple(labels)

@@ -134,6 +134,12 @@ class SklearnModel(EmotionModel):
         estimator = estimator_graph.graph(self.estimator_, 4 * dims if self.frames_ else dims)
         return onnx_graph.joined(scaler, estimator, ("ready", "ready"), "probabilities")
 
+    @property
+    def score_temperature(self) -> float:
+        """The temperature of the fitted estimator's calibration; 1 without one."""
+        last = self.estimator_[-1] if isinstance(self.estimator_, Pipeline) else self.estimator_
+        return last.temperature_ if isinstance(last, CalibratedClassifier) else 1.0
+
     @classmethod
     def load(cls, folder: Path, section: Mapping[str, Any], labels: Sequence[str], **options) -> "SklearnModel":
         """Return the model that ``save`` wrote, from model.skops; arguments as for the class."""

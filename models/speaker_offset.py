@@ -90,6 +90,15 @@ def score_statistics(probabilities: np.ndarray, truth: np.ndarray, speakers: np.
     return {"mean": mean.tolist(), "total": _spread(scores, by_speaker), "within": _spread(scores, by_emotion)}
 
 
+def rescaled(statistics: ScoreStatistics, factor: float) -> ScoreStatistics:
+    """Return the statistics of log-probabilities that are ``factor`` times as large, as at another temperature."""
+    return {
+        "mean": [factor * value for value in statistics["mean"]],
+        "total": factor**2 * statistics["total"],
+        "within": factor**2 * statistics["within"],
+    }
+
+
 def speaker_offset(
     probabilities: np.ndarray, statistics: ScoreStatistics | Mapping, *, mixed: bool = False
 ) -> SpeakerOffset:

@@ -48,6 +48,7 @@ def scores(data: Dataset, config: Config, outcome: Outcome, protocol: Protocol |
         "by_information": outcome.by_information,
         "calibration": outcome.calibration,
         "adaptation": score_statistics(probabilities, part.truth, part.speakers),
+        "score_temperature": float(np.exp(np.mean(np.log(outcome.score_temperatures or [1.0])))),
         **analysis.scores(part, probabilities, seed=config.seed),
         "seconds": round(outcome.seconds, 1),
     }

@@ -9,6 +9,7 @@ from evaluation.checkpoint import protocol
 from evaluation.checkpoint.metrics_json import uar_text
 from evaluation.splits.folds import holdout
 from models.common import EmotionModel
+from models.speaker_offset import ScoreStatistics, rescaled
 from prediction import out_of_domain
 from utils import plugins
 from utils.config import Config
@@ -45,10 +46,20 @@ def card(
         "evidence": f"UAR {uar_text(scored)}, {protocol.read(scored['protocol']).describe()}",
         "temperature": scored["calibration"]["temperature"] if scored["calibration"] else 1.0,
         "conformal": scored["conformal"],
-        "adaptation": None if config.normalise == "speaker" else scored["adaptation"],
+        "adaptation": None if config.normalise == "speaker" else _adaptation(scored, model),
         "fingerprint": fingerprint,
         "versions": _versions(),
     }
+
+
+def _adaptation(scored: Mapping[str, Any], model: EmotionModel) -> ScoreStatistics | None:
+    """Return the statistics of unseen speakers' scores as the shipped model would have given them.
+
+    The estimators of the folds and the one that is shipped divide their scores by temperatures of their own.
+    """
+    if scored["adaptation"] is None:
+        return None
+    return rescaled(scored["adaptation"], scored.get("score_temperature", 1.0) / model.score_temperature)
 
 
 def _inputs(config: Config, data: Dataset, model: EmotionModel) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Outcome:
         uncalibrated: probabilities (n, classes) of a network or an ensemble before its temperature; None of an
             estimator, whose temperature is fitted with it.
         calibration: the temperatures and their effect, for metrics.json; None of an estimator.
+        score_temperatures: what each fold's estimator divided its scores by; 1 for networks and ensembles.
         used: tables of the clips that each fold's model was given, for the audit (``leakage.record``).
     """
 
@@ -41,6 +42,7 @@ class Outcome:
     protocol_notes: dict[str, Any] = field(default_factory=dict)
     uncalibrated: np.ndarray | None = None
     calibration: dict[str, Any] | None = None
+    score_temperatures: list[float] = field(default_factory=list)
     used: list[pa.Table] = field(default_factory=list)
 
     @classmethod

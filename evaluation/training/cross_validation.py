@@ -79,6 +79,7 @@ def _run_fold(data: Dataset, config: Config, folds: Sequence[Fold], number: int,
     progress = {
         "validation": validation, "seconds": time.monotonic() - started,
         "best_epoch": getattr(model, "best_epoch", None), "histories": getattr(model, "histories", []),
+        "temperature": model.score_temperature,
     }  # fmt: skip
     workspace.save(part, used, progress, **arrays)
     workspace.report(here | {"uar": metrics.uar_score(test.truth, arrays["none"].argmax(axis=1), len(data.labels))})
@@ -103,6 +104,7 @@ def _pool(
         kinds.add(progress["validation"])
         outcome.seconds += progress["seconds"] if number in resumed else 0
         outcome.histories += progress["histories"]
+        outcome.score_temperatures.append(progress.get("temperature", 1.0))
         outcome.best_epochs += [progress["best_epoch"]] if progress["best_epoch"] else []
     outcome.validation = ", ".join(sorted(kinds - {"none"})) or "none"
     if is_network(config.model):

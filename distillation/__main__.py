@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "python -m distillation --config config/general.yaml \\\n"
         "    --speech data/prompts data/audiobooks --out pretrained/mine",
     )
-    parser.add_argument("--config", required=True, metavar="YAML", help="its corpora, rate and clip")
+    parser.add_argument("--config", nargs=1, required=True, metavar="YAML", help="its corpora, rate and clip")
     parser.add_argument("--speech", nargs="+", type=Path, default=[], metavar="DIR", help="folders with more speech")
     parser.add_argument("--leave-out", default="", metavar="REGEX", help="clips whose id (corpus/...) begins so")
     parser.add_argument("--teacher", default="whisper-base", metavar="NAME", help="the encoder (whisper-base)")
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--features", type=Path, default=plugins.ROOT / "features", metavar="DIR", help="the cache (features/)"
     )
     options = parser.parse_args(argv)
-    config = read(options.config)
+    config = read(options.config[0])
     files = sources(config, options.speech)
     with progress("pairs", "files") as report:
         by_file = stored(files, Recipe(config, _teacher(options)), options.features, options.jobs, report)

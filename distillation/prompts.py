@@ -1,4 +1,4 @@
-"""Speech of free software packages, in some twenty languages, as wav files that ``--speech`` takes.
+"""Make wav files of the speech in free software packages, in some twenty languages, for the distillation.
 
 Telephone prompts, voices of games and spoken words of programs for children are in packages of Debian. Unpack each
 into a folder of its name (``apt-get download NAME; dpkg-deb -x NAME_*.deb packages/NAME``). What is written, for

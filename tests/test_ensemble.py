@@ -489,9 +489,10 @@ def test_predict_serves_an_ensemble_like_any_other(served, demo_root, tmp_path):
     assert done.returncode == 0 and not done.stderr, done.stderr
     content = json.loads(done.stdout)
     each = [json.loads(call(served, name, clip, "--json").stdout)["probabilities"] for name in ("svm", "net")]
-    weights = json.loads((served / "both" / "model.json").read_text(encoding="utf8"))["combination"]["weights"]
-    for label, p in content["probabilities"].items():
-        assert p == pytest.approx(weights[0] * each[0][label] + weights[1] * each[1][label], abs=3e-6)
+    combination = json.loads((served / "both" / "model.json").read_text(encoding="utf8"))["combination"]
+    members = np.array([[[one[label] for label in content["probabilities"]] for one in each]])
+    answer = list(content["probabilities"].values())
+    np.testing.assert_allclose(answer, combined(members, combination)[0], atol=1e-4)  # six digits, then the temperature
     assert (tmp_path / "t.csv").exists() and (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
     soundfile.write(tmp_path / "cut.wav", soundfile.read(clip, frames=4000)[0], soundfile.info(clip).samplerate)
     hints = [hint["hint"] for hint in json.loads(call(served, "both", tmp_path / "cut.wav", "--json").stdout)["hints"]]

@@ -11,15 +11,26 @@ from pathlib import Path
 from tests.shared_python import SharedPython
 from utils.plugins import ROOT
 
-LEFT_OUT = shutil.ignore_patterns(  # compiled modules come along, but none that is being written
-    ".git", ".venv", ".*_cache", "*.pyc.*", "data", "site", "features", "checkpoints", "pretrained", "explorations"
-)
+MADE = {"data", "site", "features", "explorations"}  # folders at the top that are made by running it
+ALWAYS_LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".*_cache", "*.pyc.*")  # a compiled module being written
+TRACKED = {"checkpoints": {"README.md", "general", "whisper"}, "pretrained": {"distilled"}}
 
 
 def copy(to: Path) -> Path:
     """Copy the project without what was made in it; return where it is."""
-    shutil.copytree(ROOT, to, ignore=LEFT_OUT)
+    shutil.copytree(ROOT, to, ignore=_left_out)
     return to
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    """Return the names in a folder that are not copied; compiled modules come along."""
+    left_out = set(ALWAYS_LEFT_OUT(folder, names))
+    path = Path(folder)
+    if path == ROOT:
+        left_out |= MADE & set(names)
+    if path.parent == ROOT and path.name in TRACKED:
+        left_out |= set(names) - TRACKED[path.name]
+    return left_out
 
 
 def blocks(text: str) -> list[list[str]]:

@@ -30,6 +30,7 @@ OURS = {
     "corpora",
     "extract_feats",
     "models",
+    "distillation",
     "prediction",
     "evaluation",
     "web",
@@ -69,7 +70,8 @@ def sources(*folders: str) -> list[Path]:
 
 
 def test_what_is_imported_is_pinned_and_the_other_way_round():
-    rooms = ("utils", "corpora", "augmentation", "extract_feats", "models", "prediction", "evaluation", "web")
+    rooms = ("utils", "corpora", "augmentation", "extract_feats", "models", "distillation", "prediction")
+    rooms += ("evaluation", "web")
     ours = imported([*ROOT.glob("*.py"), *sources(*rooms)])
     required = set(pins("requirements.txt"))
     assert ours - required == {"distributed"} <= set(pins("requirements-dask.txt"))

@@ -196,6 +196,8 @@ def ship(data: Dataset, config: Config, members: Sequence[Member], outcome: Outc
 class Ensemble:
     """The members as shipped and their combination; in a checkpoint, members/*.onnx and model.json."""
 
+    score_temperature = 1.0  # as of a network: its temperature is that of the predictions of all folds
+
     def __init__(self, members: Sequence[Member], combination: Mapping[str, Sequence]):
         self.members, self.combination, self.usage = members, combination, ClipUsage()
 

@@ -19,8 +19,9 @@ def in_half(model: onnx.ModelProto, *, exactly: bool = False) -> onnx.ModelProto
     """
     restored: list[NodeProto] = []
     for tensor, values in _large(model):
-        half = values.astype(np.float16)
-        if not exactly or np.array_equal(half.astype(np.float32), values):
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)  # infinite above 65504; such a weight stays as it is
+        if np.isfinite(half).all() and (not exactly or np.array_equal(half.astype(np.float32), values)):
             name = tensor.name
             tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
             restored.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))

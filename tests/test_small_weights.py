@@ -49,3 +49,11 @@ def test_exactly_leaves_what_half_precision_would_change():
     whole = small_weights.in_half(a_graph(whole=True), exactly=True)
     assert whole.ByteSize() < 0.6 * a_graph().ByteSize()
     np.testing.assert_array_equal(answer(whole), answer(a_graph(whole=True)))
+
+
+def test_a_weight_beyond_half_precision_stays_as_it_is():
+    large = a_graph()
+    dense = large.graph.initializer[1]
+    dense.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(dense) * np.float32(1e6), dense.name))
+    kept = {tensor.name: tensor.data_type for tensor in small_weights.in_half(large).graph.initializer}
+    assert kept["dense"] == TensorProto.FLOAT and kept["conv.half"] == TensorProto.FLOAT16

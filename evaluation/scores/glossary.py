@@ -35,6 +35,11 @@ TERMS = {
         "mean over folds of the UAR of each",
         "Many papers report this one. Where a fold lacks an emotion, its UAR is the mean over the others.",
     ),
+    "score_temperature": Term(
+        "score temperature",
+        "what the estimators of the folds divided their scores by",
+        "The geometric mean over the folds; 1 for networks and ensembles.",
+    ),
     "chance": Term("guessing", "UAR of an emotion drawn at random", "One over the number of emotions tested."),
     "accuracy": Term(
         "accuracy",

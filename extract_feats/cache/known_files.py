@@ -79,8 +79,8 @@ class KnownFiles:
     def _rows(self, names: list[str]) -> Iterator[tuple]:
         query = f"SELECT * FROM files WHERE path IN ({','.join('?' * len(names))})"
         with self._damage(), closing(self._connection.execute(query, names)) as rows:
-            found = rows.fetchall()
-        yield from found
+            known = rows.fetchall()
+        yield from known
 
     def record(self, results: Iterable[tuple[Path, tuple[int, int], Sound | str]]) -> None:
         """Store (path, its stamp before it was read, its Sound or the reason of refusal) of many files at once."""
